@@ -1,0 +1,44 @@
+namespace Gateway.Domain.Storage;
+
+/// <summary>The names of the document collections and the shape of their keys.</summary>
+public static class Collections
+{
+    /// <summary>Contract versions; key <c>name/000001</c>.</summary>
+    public const string Contracts = "contracts";
+
+    /// <summary>Contract labels; key <c>name/label</c>.</summary>
+    public const string Labels = "labels";
+
+    /// <summary>Adapter generations; key = generation.</summary>
+    public const string Adapters = "adapters";
+
+    /// <summary>Releases; key = release id.</summary>
+    public const string Releases = "releases";
+
+    /// <summary>Deployments; key = name.</summary>
+    public const string Deployments = "deployments";
+
+    /// <summary>Rollouts; key = rollout id.</summary>
+    public const string Rollouts = "rollouts";
+
+    /// <summary>Training jobs; key = job id.</summary>
+    public const string Jobs = "jobs";
+
+    /// <summary>Feedback; key <c>responseId/feedbackId</c>.</summary>
+    public const string Feedback = "feedback";
+
+    /// <summary>Feedback ids; key = feedback id, value = the key in <see cref="Feedback"/>.</summary>
+    public const string FeedbackIds = "feedback-ids";
+
+    /// <summary>Idempotency keys of feedback; key = SHA-256 of the caller's key.</summary>
+    public const string Idempotency = "idempotency";
+
+    /// <summary>Audit entries; key = 20-digit sequence; the key <c>head</c> holds the newest entry.</summary>
+    public const string Audit = "audit";
+
+    /// <summary>Leases; key = what is leased.</summary>
+    public const string Leases = "leases";
+
+    /// <summary>Secrets and settings of this installation; key = name.</summary>
+    public const string Installation = "installation";
+}
