@@ -1,0 +1,46 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Gateway.Domain.Adapters;
+using Gateway.Domain.Audit;
+using Gateway.Domain.Contracts;
+using Gateway.Domain.Interactions;
+using Gateway.Domain.Releases;
+
+namespace Gateway.Domain.Json;
+
+/// <summary>
+/// The one JSON form of the nouns, used by every store: snake_case members and enum names, nulls left out, computed members
+/// not written. Use as <c>JsonSerializer.Serialize(value, DomainJson.Default.Contract)</c>.
+/// </summary>
+/// <remarks>
+/// Immutable and thread-safe. A member that is missing from a document gets its type's default, not its initializer (the
+/// source generator sets every init-only member), so documents are always written whole.
+/// </remarks>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    IgnoreReadOnlyProperties = true,
+    Converters =
+    [
+        typeof(SnakeCaseEnumConverter<SystemPolicy>),
+        typeof(SnakeCaseEnumConverter<OutputMode>),
+        typeof(SnakeCaseEnumConverter<FeedbackKind>),
+        typeof(SnakeCaseEnumConverter<EndReason>),
+        typeof(SnakeCaseEnumConverter<Arm>),
+        typeof(SnakeCaseEnumConverter<FlagKind>),
+    ])]
+[JsonSerializable(typeof(Adapter))]
+[JsonSerializable(typeof(AuditEntry))]
+[JsonSerializable(typeof(Contract))]
+[JsonSerializable(typeof(ContractContent))]
+[JsonSerializable(typeof(ChatMessage))]
+[JsonSerializable(typeof(IReadOnlyList<ChatMessage>))]
+[JsonSerializable(typeof(Interaction))]
+[JsonSerializable(typeof(Feedback))]
+[JsonSerializable(typeof(Release))]
+[JsonSerializable(typeof(Deployment))]
+public sealed partial class DomainJson : JsonSerializerContext;
+
+/// <summary>Writes enum members as snake_case names and refuses numbers.</summary>
+public sealed class SnakeCaseEnumConverter<TEnum>() : JsonStringEnumConverter<TEnum>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false)
+    where TEnum : struct, Enum;
