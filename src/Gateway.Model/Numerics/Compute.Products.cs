@@ -1,0 +1,124 @@
+namespace Gateway.Model.Numerics;
+
+public sealed unsafe partial class Compute
+{
+    /// <summary>C[rows, b.Width] (+)= A[rows, b.Depth]·B; every output is one chain of fused multiply-adds over the depth, starting at C when it accumulates.</summary>
+    /// <param name="lda">Floats from one row of A to the next.</param>
+    /// <param name="ldc">Floats from one row of C to the next.</param>
+    public void Multiply(float* a, int lda, int rows, PackedMatrix b, float* c, int ldc, bool accumulate)
+    {
+        ArgumentNullException.ThrowIfNull(b);
+        ArgumentOutOfRangeException.ThrowIfLessThan(lda, b.Depth);
+        ArgumentOutOfRangeException.ThrowIfLessThan(ldc, b.Width);
+        if (rows <= 0 || b.Width == 0)
+        {
+            return;
+        }
+
+        ProductSplit split = ProductSplit.Choose(rows, b.Width, b.Depth, Threads);
+        var work = new ProductWork(Kernels, split, a, lda, rows, b.Data, b.PanelStride, b.Depth, b.Width, c, ldc, accumulate);
+        _team.Run(split.Chunks, ref work);
+    }
+
+    /// <summary>C[rows, columns] (+)= Σ_t a[t, row]·b[t, column] for t in 0..depth-1, in that order: weight gradients.</summary>
+    public void MultiplyTransposed(float* a, int lda, float* b, int ldb, int depth, int rows, int columns, float* c, int ldc, bool accumulate)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(lda, rows);
+        ArgumentOutOfRangeException.ThrowIfLessThan(ldb, columns);
+        ArgumentOutOfRangeException.ThrowIfLessThan(ldc, columns);
+        if (rows <= 0 || columns <= 0)
+        {
+            return;
+        }
+
+        // 1. Pack B into panels, so that the product reads it as one stream.
+        int panels = (columns + PackedMatrix.PanelWidth - 1) / PackedMatrix.PanelWidth;
+        nint panelStride = (nint)depth * PackedMatrix.PanelWidth;
+        float* packed = _shared.Reserve(panels * panelStride);
+        var packing = new PackWork(b, ldb, depth, columns, packed, panelStride);
+        _team.Run(panels, ref packing);
+
+        // 2. Multiply; the left side is read transposed through a strip that each chunk copies for itself.
+        ProductSplit split = ProductSplit.Choose(rows, columns, depth, Threads);
+        var work = new TransposedProductWork(Kernels, split, _private, a, lda, rows, packed, panelStride, depth, columns, c, ldc, accumulate);
+        _team.Run(split.Chunks, ref work);
+    }
+
+    /// <summary>Packs Bᵀ from a source stored [width, depth] on all threads; see <see cref="PackedMatrix.PackTransposed"/>.</summary>
+    public void PackTransposed(PackedMatrix target, float* source, int sourceStride)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        var work = new PackTransposedWork(target, source, sourceStride);
+        _team.Run(target.Panels, ref work);
+    }
+
+    /// <summary>Packs B from a source stored [depth, width] on all threads; see <see cref="PackedMatrix.Pack"/>.</summary>
+    public void Pack(PackedMatrix target, float* source, int sourceStride)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        var work = new PackWork(source, sourceStride, target.Depth, target.Width, target.Data, target.PanelStride);
+        _team.Run(target.Panels, ref work);
+    }
+
+    private readonly struct PackTransposedWork(PackedMatrix target, float* source, int sourceStride) : IChunkedWork
+    {
+        public void Run(int chunk, int worker) => target.PackTransposedPanel(source, sourceStride, chunk);
+    }
+
+    private readonly struct PackWork(float* source, nint stride, int depth, int width, float* target, nint panelStride) : IChunkedWork
+    {
+        public void Run(int chunk, int worker)
+        {
+            int column = chunk * PackedMatrix.PanelWidth;
+            Panel.Pack(source + column, stride, depth, Math.Min(PackedMatrix.PanelWidth, width - column), target + (chunk * panelStride));
+        }
+    }
+
+    private readonly struct ProductWork(
+        Kernels kernels, ProductSplit split, float* a, nint lda, int rows, float* panels, nint panelStride, int depth, int width, float* c, nint ldc, bool accumulate) : IChunkedWork
+    {
+        public void Run(int chunk, int worker)
+        {
+            (int row, int column) = split.Origin(chunk);
+            int rowCount = Math.Min(split.RowsPerChunk, rows - row);
+            int columnCount = Math.Min(split.ColumnsPerChunk, width - column);
+            float* panel = panels + (column / PackedMatrix.PanelWidth * panelStride);
+            float* target = c + (row * ldc) + column;
+
+            // The depth is cut so that a few panels and rows stay in the first caches; the chain continues through C.
+            bool continues = accumulate;
+            for (int k = 0; k < depth || k == 0; k += ProductSplit.DepthBlock)
+            {
+                int depthCount = Math.Min(ProductSplit.DepthBlock, depth - k);
+                kernels.Multiply(a + (row * lda) + k, lda, 1, rowCount, panel + ((nint)k * PackedMatrix.PanelWidth), panelStride, depthCount, columnCount, target, ldc, continues);
+                continues = true;
+            }
+        }
+    }
+
+    private readonly struct TransposedProductWork(
+        Kernels kernels, ProductSplit split, Scratch[] scratch, float* a, nint lda, int rows, float* panels, nint panelStride, int depth, int width, float* c, nint ldc, bool accumulate) : IChunkedWork
+    {
+        public void Run(int chunk, int worker)
+        {
+            (int row, int column) = split.Origin(chunk);
+            int rowCount = Math.Min(split.RowsPerChunk, rows - row);
+            int columnCount = Math.Min(split.ColumnsPerChunk, width - column);
+            float* panel = panels + (column / PackedMatrix.PanelWidth * panelStride);
+            float* target = c + (row * ldc) + column;
+            float* strip = scratch[worker].Reserve((long)ProductSplit.DepthBlock * rowCount);
+            bool continues = accumulate;
+            for (int k = 0; k < depth || k == 0; k += ProductSplit.DepthBlock)
+            {
+                int depthCount = Math.Min(ProductSplit.DepthBlock, depth - k);
+                for (int t = 0; t < depthCount; t++)
+                {
+                    new ReadOnlySpan<float>(a + ((k + t) * lda) + row, rowCount).CopyTo(new Span<float>(strip + ((nint)t * rowCount), rowCount));
+                }
+
+                kernels.Multiply(strip, 1, rowCount, rowCount, panel + ((nint)k * PackedMatrix.PanelWidth), panelStride, depthCount, columnCount, target, ldc, continues);
+                continues = true;
+            }
+        }
+    }
+}

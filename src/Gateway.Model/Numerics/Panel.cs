@@ -1,0 +1,81 @@
+using System.Runtime.Intrinsics;
+
+namespace Gateway.Model.Numerics;
+
+/// <summary>Fills one panel [depth][16] of a packed right-hand side; columns past the given width become zero.</summary>
+internal static unsafe class Panel
+{
+    private const int Width = PackedMatrix.PanelWidth;
+
+    /// <summary>Copies a slice [depth, columns] of rows that are <paramref name="stride"/> floats apart.</summary>
+    public static void Pack(float* source, nint stride, int depth, int columns, float* panel)
+    {
+        for (int k = 0; k < depth; k++, source += stride, panel += Width)
+        {
+            if (columns == Width)
+            {
+                Vector512.Load(source).StoreAligned(panel);
+                continue;
+            }
+
+            for (int j = 0; j < Width; j++)
+            {
+                panel[j] = j < columns ? source[j] : 0f;
+            }
+        }
+    }
+
+    /// <summary>Transposes a slice [columns, depth] of rows that are <paramref name="stride"/> floats apart.</summary>
+    public static void PackTransposed(float* source, nint stride, int depth, int columns, float* panel)
+    {
+        int k = 0;
+        if (columns == Width)
+        {
+            for (; k + 4 <= depth; k += 4)
+            {
+                for (int j = 0; j < Width; j += 4)
+                {
+                    Transpose4By4(source + (j * stride) + k, stride, panel + (k * Width) + j);
+                }
+            }
+        }
+
+        for (; k < depth; k++)
+        {
+            for (int j = 0; j < Width; j++)
+            {
+                panel[(k * Width) + j] = j < columns ? source[(j * stride) + k] : 0f;
+            }
+        }
+    }
+
+    /// <summary>Packs all panels of a source [depth, width], one behind the other.</summary>
+    public static void PackAll(float* source, nint stride, int depth, int width, float* panels)
+    {
+        for (int column = 0; column < width; column += Width, panels += (nint)depth * Width)
+        {
+            Pack(source + column, stride, depth, Math.Min(Width, width - column), panels);
+        }
+    }
+
+    /// <summary>Packs all panels of the transpose of a source [width, depth], one behind the other.</summary>
+    public static void PackAllTransposed(float* source, nint stride, int depth, int width, float* panels)
+    {
+        for (int column = 0; column < width; column += Width, panels += (nint)depth * Width)
+        {
+            PackTransposed(source + (column * stride), stride, depth, Math.Min(Width, width - column), panels);
+        }
+    }
+
+    private static void Transpose4By4(float* source, nint stride, float* target)
+    {
+        Vector128<float> row0 = Vector128.Load(source);
+        Vector128<float> row1 = Vector128.Load(source + stride);
+        Vector128<float> row2 = Vector128.Load(source + (2 * stride));
+        Vector128<float> row3 = Vector128.Load(source + (3 * stride));
+        for (int k = 0; k < 4; k++)
+        {
+            Vector128.Create(row0.GetElement(k), row1.GetElement(k), row2.GetElement(k), row3.GetElement(k)).Store(target + (k * Width));
+        }
+    }
+}
