@@ -1,0 +1,62 @@
+using Gateway.Model.Numerics;
+
+namespace Gateway.Model.Network;
+
+/// <summary>One linear map y = x·Wᵀ + b, W [out, in], packed for the forward pass and, once training asks, for dX = dY·W.</summary>
+internal sealed unsafe class Linear : IDisposable
+{
+    private PackedMatrix? _backward;
+
+    /// <summary>Allocates room for the weight, and for a bias if the map has one.</summary>
+    public Linear(int inputs, int outputs, bool hasBias)
+    {
+        Forward = new PackedMatrix(inputs, outputs);
+        Bias = hasBias ? new Matrix(1, outputs) : null;
+    }
+
+    /// <summary>Wᵀ: depth in, width out.</summary>
+    public PackedMatrix Forward { get; }
+
+    /// <summary>The bias as one row, or null.</summary>
+    public Matrix? Bias { get; }
+
+    /// <summary>W as depth out, width in; packed at the first use, because serving never needs it.</summary>
+    public PackedMatrix Backward => _backward ??= PackBackward();
+
+    /// <summary>Packs a weight [out, in].</summary>
+    public void SetWeight(Matrix weight)
+    {
+        Forward.PackTransposed(weight.Data, weight.Columns);
+        _backward?.Pack(weight.Data, weight.Columns);
+    }
+
+    /// <summary>Copies a bias [1, out].</summary>
+    public void SetBias(Matrix bias) => bias.Span.CopyTo(Bias!.Span);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Forward.Dispose();
+        Bias?.Dispose();
+        _backward?.Dispose();
+    }
+
+    private PackedMatrix PackBackward()
+    {
+        using var weight = new Matrix(Forward.Width, Forward.Depth);
+        var panels = Forward.Data;
+        for (var output = 0; output < weight.Rows; output++)
+        {
+            var column = panels + (output / PackedMatrix.PanelWidth * Forward.PanelStride) + (output % PackedMatrix.PanelWidth);
+            var row = weight.Row(output);
+            for (var input = 0; input < row.Length; input++)
+            {
+                row[input] = column[(long)input * PackedMatrix.PanelWidth];
+            }
+        }
+
+        var packed = new PackedMatrix(weight.Rows, weight.Columns);
+        packed.Pack(weight.Data, weight.Columns);
+        return packed;
+    }
+}

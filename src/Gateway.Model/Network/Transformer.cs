@@ -1,0 +1,198 @@
+using Gateway.Model.Numerics;
+using Gateway.Model.Weights;
+
+namespace Gateway.Model.Network;
+
+/// <summary>
+/// A Llama, Qwen2 or Qwen3 decoder with f32 weights. One thread calls at a time; the kernels spread over the worker team.
+/// A row's result is the same bits whatever else is in the batch and however its sequence was cut into slices.
+/// </summary>
+public sealed unsafe class Transformer : IDisposable
+{
+    private readonly string? _fingerprint;
+    private readonly DecoderLayer[] _layers;
+    private readonly KeyValuePair<string, Action<Matrix>>[] _slots;
+    private readonly RowPlan _plan;
+    private readonly CachedAttention _attention;
+    private readonly LayerActivations _activations;
+    private readonly RowBuffer _stream = new();
+    private readonly RowBuffer _headInput = new();
+    private readonly RowBuffer _headNormed = new();
+
+    private Transformer(ModelConfig config, Compute compute, string? fingerprint)
+    {
+        (Config, Compute, _fingerprint) = (config, compute, fingerprint);
+        _layers = [.. Enumerable.Range(0, config.LayerCount).Select(layer => new DecoderLayer(config, layer))];
+        Embedding = new Matrix(config.VocabularySize, config.HiddenSize);
+        FinalNorm = new Matrix(1, config.HiddenSize);
+        Head = new Linear(config.HiddenSize, config.VocabularySize, hasBias: false);
+        Rope = RopeFrequencies.CreateTable(config);
+        _plan = new RowPlan(config);
+        _attention = new CachedAttention(config);
+        _activations = new LayerActivations(config);
+        _slots = [.. OwnSlots(), .. _layers.SelectMany(layer => layer.Slots())];
+    }
+
+    /// <summary>The network's configuration.</summary>
+    public ModelConfig Config { get; }
+
+    /// <summary>The kernels this model runs on; owned by whoever created them.</summary>
+    public Compute Compute { get; }
+
+    /// <summary>The base model's identity: 64 hexadecimal digits over configuration and weights.</summary>
+    /// <exception cref="InvalidOperationException">The weights are being trained and have no fixed identity.</exception>
+    public string Fingerprint => _fingerprint
+        ?? throw new InvalidOperationException("a model in training has no fingerprint; save its parameters and load the checkpoint.");
+
+    /// <summary>Token embeddings [V, H].</summary>
+    internal Matrix Embedding { get; }
+
+    /// <summary>Weight of the norm before the head.</summary>
+    internal Matrix FinalNorm { get; }
+
+    /// <summary>The output head; holds the embeddings when they are tied.</summary>
+    internal Linear Head { get; }
+
+    /// <summary>Rotation angles.</summary>
+    internal RopeTable Rope { get; }
+
+    /// <summary>The layers in order.</summary>
+    internal IReadOnlyList<DecoderLayer> Layers => _layers;
+
+    /// <summary>Loads a Hugging Face model directory: every tensor is checked, converted to f32 and packed.</summary>
+    /// <exception cref="ModelFormatException">The directory cannot be used; the message says what to do.</exception>
+    public static Transformer Load(string directory, Compute compute)
+    {
+        using var checkpoint = Checkpoint.Open(directory);
+        var model = new Transformer(checkpoint.Config, compute, checkpoint.ComputeFingerprint());
+        try
+        {
+            var expected = ExpectedTensor.All(checkpoint.Config).ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+            foreach (var (name, assign) in model._slots)
+            {
+                using var value = checkpoint.Read(expected[name]);
+                assign(value);
+            }
+
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Builds a model over trainable parameters, for pretraining; call <see cref="Refresh"/> after every optimiser step.</summary>
+    public static Transformer Create(TransformerParameters parameters, Compute compute)
+    {
+        var model = new Transformer(parameters.Config, compute, fingerprint: null);
+        model.Refresh(parameters);
+        return model;
+    }
+
+    /// <summary>Packs the current parameter values, in parallel.</summary>
+    public void Refresh(TransformerParameters parameters)
+        => Parallel.ForEach(_slots, new ParallelOptions { MaxDegreeOfParallelism = Compute.Threads }, slot => slot.Value(parameters[slot.Key].Value));
+
+    /// <summary>
+    /// Runs the network over all slices: 1. lay out rows, grouped by adapter; 2. look up embeddings; 3. run the layers,
+    /// writing keys and values to the slices' blocks; 4. compute the requested logits.
+    /// </summary>
+    /// <param name="slices">What to process; each slice's cache must hold everything before its start.</param>
+    /// <param name="cache">A cache made for this configuration.</param>
+    /// <param name="logits">Receives [requested rows in the order of the slices, V].</param>
+    /// <exception cref="ArgumentException">A slice is out of range or <paramref name="logits"/> is too short.</exception>
+    public void Forward(ReadOnlySpan<SequenceSlice> slices, KvCache cache, Span<float> logits)
+    {
+        _plan.Arrange(slices, cache);
+        if (logits.Length < (long)_plan.LogitRowCount * Config.VocabularySize)
+        {
+            throw new ArgumentException($"logits holds {logits.Length} values but {_plan.LogitRowCount} rows of {Config.VocabularySize} are asked for.", nameof(logits));
+        }
+
+        if (_plan.Rows == 0)
+        {
+            return;
+        }
+
+        _stream.Reserve(_plan.Rows, Config.HiddenSize);
+        _activations.Reserve(_plan.Rows, _plan.MaximumRank);
+        Embed(_plan, _stream.Data);
+
+        _attention.Cache = cache;
+        foreach (var layer in _layers)
+        {
+            layer.Forward(Compute, _plan, Rope, _attention, _activations, _stream.Data, _stream.Data, _stream.Data);
+        }
+
+        ComputeLogits(logits);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var layer in _layers)
+        {
+            layer.Dispose();
+        }
+
+        Embedding.Dispose();
+        FinalNorm.Dispose();
+        Head.Dispose();
+        Rope.Dispose();
+        _activations.Dispose();
+        _stream.Dispose();
+        _headInput.Dispose();
+        _headNormed.Dispose();
+    }
+
+    /// <summary>Copies each row's token embedding to <paramref name="stream"/> [rows, H].</summary>
+    internal void Embed(RowPlan plan, float* stream)
+    {
+        for (var row = 0; row < plan.Rows; row++)
+        {
+            Embedding.Row(plan.Tokens[row]).CopyTo(new Span<float>(stream + ((long)row * Config.HiddenSize), Config.HiddenSize));
+        }
+    }
+
+    private void ComputeLogits(Span<float> logits)
+    {
+        var rows = _plan.LogitRows;
+        if (rows.IsEmpty)
+        {
+            return;
+        }
+
+        var width = Config.HiddenSize;
+        _headInput.Reserve(rows.Length, width);
+        _headNormed.Reserve(rows.Length, width);
+        for (var i = 0; i < rows.Length; i++)
+        {
+            new ReadOnlySpan<float>(_stream.Data + ((long)rows[i] * width), width).CopyTo(new Span<float>(_headInput.Data + ((long)i * width), width));
+        }
+
+        Compute.RmsNorm(_headInput.Data, FinalNorm.Data, rows.Length, width, Config.RmsNormEpsilon, _headNormed.Data, null);
+        fixed (float* target = logits)
+        {
+            Compute.Multiply(_headNormed.Data, width, rows.Length, Head.Forward, target, Config.VocabularySize, accumulate: false);
+        }
+    }
+
+    private IEnumerable<KeyValuePair<string, Action<Matrix>>> OwnSlots()
+    {
+        yield return new("model.embed_tokens.weight", value =>
+        {
+            value.Span.CopyTo(Embedding.Span);
+            if (Config.TiedEmbeddings)
+            {
+                Head.SetWeight(value);
+            }
+        });
+        yield return new("model.norm.weight", value => value.Span.CopyTo(FinalNorm.Span));
+        if (!Config.TiedEmbeddings)
+        {
+            yield return new("lm_head.weight", Head.SetWeight);
+        }
+    }
+}
