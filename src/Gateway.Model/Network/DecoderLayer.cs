@@ -11,13 +11,14 @@ internal sealed unsafe class DecoderLayer : IDisposable
 {
     private readonly ModelConfig _config;
     private readonly int _index;
+    private readonly Compute _compute;
     private readonly Linear[] _linears;
 
     /// <summary>Allocates the weights of layer <paramref name="index"/>.</summary>
-    public DecoderLayer(ModelConfig config, int index)
+    public DecoderLayer(ModelConfig config, int index, Compute compute)
     {
-        (_config, _index) = (config, index);
-        _linears = [.. Projections.All.Select(projection => new Linear(projection.Inputs(config), projection.Outputs(config), projection.HasBias(config)))];
+        (_config, _index, _compute) = (config, index, compute);
+        _linears = [.. Projections.All.Select(projection => new Linear(compute, projection.Inputs(config), projection.Outputs(config), projection.HasBias(config)))];
         InputNorm = new Matrix(1, config.HiddenSize);
         PostNorm = new Matrix(1, config.HiddenSize);
         QueryNorm = config.QueryKeyNorm ? new Matrix(1, config.HeadDimension) : null;
@@ -65,7 +66,6 @@ internal sealed unsafe class DecoderLayer : IDisposable
     /// Runs the layer: 1. norm, q, k, v; 2. per-head norms and rotation; 3. attention; 4. o_proj onto the residual stream;
     /// 5. norm and gated feed-forward onto the residual stream.
     /// </summary>
-    /// <param name="compute">The kernels.</param>
     /// <param name="plan">The rows.</param>
     /// <param name="rope">Rotation angles.</param>
     /// <param name="attention">How rows see earlier ones.</param>
@@ -73,28 +73,28 @@ internal sealed unsafe class DecoderLayer : IDisposable
     /// <param name="input">The residual stream [rows, H].</param>
     /// <param name="middle">Receives the stream after attention; may be <paramref name="input"/>.</param>
     /// <param name="output">Receives the stream after the layer; may be <paramref name="middle"/>.</param>
-    public void Forward(Compute compute, RowPlan plan, RopeTable rope, Attention attention, LayerActivations activations, float* input, float* middle, float* output)
+    public void Forward(RowPlan plan, RopeTable rope, Attention attention, LayerActivations activations, float* input, float* middle, float* output)
     {
         var (rows, width) = (plan.Rows, _config.HiddenSize);
-        compute.RmsNorm(input, InputNorm.Data, rows, width, _config.RmsNormEpsilon, activations.Normed.Data, activations.InverseRms.Data);
-        ProjectHeads(compute, plan, Projection.Query, _config.HeadCount, QueryNorm, activations, activations.RawQuery, activations.Query, activations.QueryInverseRms);
-        ProjectHeads(compute, plan, Projection.Key, _config.KeyValueHeadCount, KeyNorm, activations, activations.RawKey, activations.Key, activations.KeyInverseRms);
-        Project(compute, plan, Projection.Value, activations.Normed, activations, activations.Value.Data, accumulate: false);
+        _compute.RmsNorm(input, InputNorm.Data, rows, width, _config.RmsNormEpsilon, activations.Normed.Data, activations.InverseRms.Data);
+        ProjectHeads(plan, Projection.Query, _config.HeadCount, QueryNorm, activations, activations.RawQuery, activations.Query, activations.QueryInverseRms);
+        ProjectHeads(plan, Projection.Key, _config.KeyValueHeadCount, KeyNorm, activations, activations.RawKey, activations.Key, activations.KeyInverseRms);
+        Project(plan, Projection.Value, activations.Normed, activations, activations.Value.Data, accumulate: false);
 
-        compute.Rope(activations.Query.Data, rows, _config.HeadCount, _config.HeadDimension, plan.Positions, rope, inverse: false);
-        compute.Rope(activations.Key.Data, rows, _config.KeyValueHeadCount, _config.HeadDimension, plan.Positions, rope, inverse: false);
+        _compute.Rope(activations.Query.Data, rows, _config.HeadCount, _config.HeadDimension, plan.Positions, rope, inverse: false);
+        _compute.Rope(activations.Key.Data, rows, _config.KeyValueHeadCount, _config.HeadDimension, plan.Positions, rope, inverse: false);
 
-        attention.Run(compute, _index, plan, activations);
+        attention.Run(_compute, _index, plan, activations);
 
         CopyRows(input, middle, rows, width);
-        Project(compute, plan, Projection.Output, activations.Attended, activations, middle, accumulate: true);
+        Project(plan, Projection.Output, activations.Attended, activations, middle, accumulate: true);
 
-        compute.RmsNorm(middle, PostNorm.Data, rows, width, _config.RmsNormEpsilon, activations.PostNormed.Data, activations.PostInverseRms.Data);
-        Project(compute, plan, Projection.Gate, activations.PostNormed, activations, activations.Gate.Data, accumulate: false);
-        Project(compute, plan, Projection.Up, activations.PostNormed, activations, activations.Up.Data, accumulate: false);
-        compute.SwiGlu(activations.Gate.Data, activations.Up.Data, checked(rows * _config.IntermediateSize), activations.Activated.Data);
+        _compute.RmsNorm(middle, PostNorm.Data, rows, width, _config.RmsNormEpsilon, activations.PostNormed.Data, activations.PostInverseRms.Data);
+        Project(plan, Projection.Gate, activations.PostNormed, activations, activations.Gate.Data, accumulate: false);
+        Project(plan, Projection.Up, activations.PostNormed, activations, activations.Up.Data, accumulate: false);
+        _compute.SwiGlu(activations.Gate.Data, activations.Up.Data, checked(rows * _config.IntermediateSize), activations.Activated.Data);
         CopyRows(middle, output, rows, width);
-        Project(compute, plan, Projection.Down, activations.Activated, activations, output, accumulate: true);
+        Project(plan, Projection.Down, activations.Activated, activations, output, accumulate: true);
     }
 
     /// <inheritdoc/>
@@ -122,29 +122,29 @@ internal sealed unsafe class DecoderLayer : IDisposable
         }
     }
 
-    private void ProjectHeads(Compute compute, RowPlan plan, Projection projection, int heads, Matrix? norm,
+    private void ProjectHeads(RowPlan plan, Projection projection, int heads, Matrix? norm,
         LayerActivations activations, RowBuffer raw, RowBuffer normed, RowBuffer inverseRms)
     {
         if (norm is null)
         {
-            Project(compute, plan, projection, activations.Normed, activations, normed.Data, accumulate: false);
+            Project(plan, projection, activations.Normed, activations, normed.Data, accumulate: false);
         }
         else
         {
-            Project(compute, plan, projection, activations.Normed, activations, raw.Data, accumulate: false);
-            compute.RmsNorm(raw.Data, norm.Data, checked(plan.Rows * heads), _config.HeadDimension, _config.RmsNormEpsilon, normed.Data, inverseRms.Data);
+            Project(plan, projection, activations.Normed, activations, raw.Data, accumulate: false);
+            _compute.RmsNorm(raw.Data, norm.Data, checked(plan.Rows * heads), _config.HeadDimension, _config.RmsNormEpsilon, normed.Data, inverseRms.Data);
         }
     }
 
     /// <summary>y (+)= x·Wᵀ + b, then y += (scale·(x·Aᵀ))·Bᵀ for the rows of each adapter.</summary>
-    private void Project(Compute compute, RowPlan plan, Projection projection, RowBuffer input, LayerActivations activations, float* y, bool accumulate)
+    private void Project(RowPlan plan, Projection projection, RowBuffer input, LayerActivations activations, float* y, bool accumulate)
     {
         var linear = this[projection];
         var (inputs, outputs) = (linear.Forward.Depth, linear.Forward.Width);
-        compute.Multiply(input.Data, inputs, plan.Rows, linear.Forward, y, outputs, accumulate);
+        _compute.Multiply(input.Data, inputs, plan.Rows, linear.Forward, y, outputs, accumulate);
         if (linear.Bias is { } bias)
         {
-            compute.AddBias(y, plan.Rows, outputs, bias.Data);
+            _compute.AddBias(y, plan.Rows, outputs, bias.Data);
         }
 
         var inner = activations.Inner[(int)projection].Data;
@@ -153,9 +153,9 @@ internal sealed unsafe class DecoderLayer : IDisposable
             if (segment.Pairs.Find(_index, projection) is { } pair)
             {
                 var rank = pair.Target.Rank;
-                compute.Multiply(input.Data + ((long)segment.FirstRow * inputs), inputs, segment.Rows, pair.Down, inner, rank, accumulate: false);
-                compute.Scale(inner, pair.Target.Scale, segment.Rows * rank);
-                compute.Multiply(inner, rank, segment.Rows, pair.Up, y + ((long)segment.FirstRow * outputs), outputs, accumulate: true);
+                _compute.Multiply(input.Data + ((long)segment.FirstRow * inputs), inputs, segment.Rows, pair.Down, inner, rank, accumulate: false);
+                _compute.Scale(inner, pair.Target.Scale, segment.Rows * rank);
+                _compute.Multiply(inner, rank, segment.Rows, pair.Up, y + ((long)segment.FirstRow * outputs), outputs, accumulate: true);
             }
         }
     }

@@ -5,11 +5,13 @@ namespace Gateway.Model.Network;
 /// <summary>One linear map y = x·Wᵀ + b, W [out, in], packed for the forward pass and, once training asks, for dX = dY·W.</summary>
 internal sealed unsafe class Linear : IDisposable
 {
+    private readonly Compute _compute;
     private PackedMatrix? _backward;
 
     /// <summary>Allocates room for the weight, and for a bias if the map has one.</summary>
-    public Linear(int inputs, int outputs, bool hasBias)
+    public Linear(Compute compute, int inputs, int outputs, bool hasBias)
     {
+        _compute = compute;
         Forward = new PackedMatrix(inputs, outputs);
         Bias = hasBias ? new Matrix(1, outputs) : null;
     }
@@ -23,11 +25,14 @@ internal sealed unsafe class Linear : IDisposable
     /// <summary>W as depth out, width in; packed at the first use, because serving never needs it.</summary>
     public PackedMatrix Backward => _backward ??= PackBackward();
 
-    /// <summary>Packs a weight [out, in].</summary>
+    /// <summary>Packs a weight [out, in] on all threads.</summary>
     public void SetWeight(Matrix weight)
     {
-        Forward.PackTransposed(weight.Data, weight.Columns);
-        _backward?.Pack(weight.Data, weight.Columns);
+        _compute.PackTransposed(Forward, weight.Data, weight.Columns);
+        if (_backward is not null)
+        {
+            _compute.Pack(_backward, weight.Data, weight.Columns);
+        }
     }
 
     /// <summary>Copies a bias [1, out].</summary>
@@ -56,7 +61,7 @@ internal sealed unsafe class Linear : IDisposable
         }
 
         var packed = new PackedMatrix(weight.Rows, weight.Columns);
-        packed.Pack(weight.Data, weight.Columns);
+        _compute.Pack(packed, weight.Data, weight.Columns);
         return packed;
     }
 }

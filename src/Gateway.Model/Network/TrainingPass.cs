@@ -143,7 +143,7 @@ public sealed unsafe class TrainingPass : IDisposable
         {
             _activations[layer].Reserve(_plan.Rows, _plan.MaximumRank);
             _middles[layer].Reserve(_plan.Rows, _config.HiddenSize);
-            _model.Layers[layer].Forward(_model.Compute, _plan, _model.Rope, _attention, _activations[layer],
+            _model.Layers[layer].Forward(_plan, _model.Rope, _attention, _activations[layer],
                 _streams[layer].Data, _middles[layer].Data, _streams[layer + 1].Data);
         }
 

@@ -22,10 +22,10 @@ public sealed unsafe class Transformer : IDisposable
     private Transformer(ModelConfig config, Compute compute, string? fingerprint)
     {
         (Config, Compute, _fingerprint) = (config, compute, fingerprint);
-        _layers = [.. Enumerable.Range(0, config.LayerCount).Select(layer => new DecoderLayer(config, layer))];
+        _layers = [.. Enumerable.Range(0, config.LayerCount).Select(layer => new DecoderLayer(config, layer, compute))];
         Embedding = new Matrix(config.VocabularySize, config.HiddenSize);
         FinalNorm = new Matrix(1, config.HiddenSize);
-        Head = new Linear(config.HiddenSize, config.VocabularySize, hasBias: false);
+        Head = new Linear(compute, config.HiddenSize, config.VocabularySize, hasBias: false);
         Rope = RopeFrequencies.CreateTable(config);
         _plan = new RowPlan(config);
         _attention = new CachedAttention(config);
@@ -91,9 +91,14 @@ public sealed unsafe class Transformer : IDisposable
         return model;
     }
 
-    /// <summary>Packs the current parameter values, in parallel.</summary>
+    /// <summary>Packs the current parameter values on all threads.</summary>
     public void Refresh(TransformerParameters parameters)
-        => Parallel.ForEach(_slots, new ParallelOptions { MaxDegreeOfParallelism = Compute.Threads }, slot => slot.Value(parameters[slot.Key].Value));
+    {
+        foreach (var (name, assign) in _slots)
+        {
+            assign(parameters[name].Value);
+        }
+    }
 
     /// <summary>
     /// Runs the network over all slices: 1. lay out rows, grouped by adapter; 2. look up embeddings; 3. run the layers,
@@ -123,7 +128,7 @@ public sealed unsafe class Transformer : IDisposable
         _attention.Cache = cache;
         foreach (var layer in _layers)
         {
-            layer.Forward(Compute, _plan, Rope, _attention, _activations, _stream.Data, _stream.Data, _stream.Data);
+            layer.Forward(_plan, Rope, _attention, _activations, _stream.Data, _stream.Data, _stream.Data);
         }
 
         ComputeLogits(logits);
