@@ -57,7 +57,7 @@ internal sealed class LayerActivations(ModelConfig config) : IDisposable
     public RowBuffer Activated { get; } = new();
 
     /// <summary>Per projection the scaled inner LoRA product scale·(x·Aᵀ) [rows, rank].</summary>
-    public IReadOnlyList<RowBuffer> Inner { get; } = [.. Projections.All.Select(_ => new RowBuffer())];
+    public RowBuffer[] Inner { get; } = [.. Projections.All.Select(_ => new RowBuffer())];
 
     /// <summary>Makes room for a number of rows and adapters up to a rank (0: none).</summary>
     public void Reserve(int rows, int rank)
