@@ -1,0 +1,34 @@
+using Gateway.Model.Lora;
+
+namespace Gateway.Engine.Adapters;
+
+/// <summary>
+/// Keeps one generation in memory for one sequence, from admission to the last token, whatever happens to the name meanwhile.
+/// Dispose it unless the engine accepted the request that carries it.
+/// </summary>
+public sealed class AdapterLease : IDisposable
+{
+    private readonly AdapterSlots _slots;
+    private readonly AdapterSlots.Slot _slot;
+    private int _released;
+
+    internal AdapterLease(AdapterSlots slots, AdapterSlots.Slot slot)
+    {
+        (_slots, _slot) = (slots, slot);
+    }
+
+    /// <summary>The pinned generation.</summary>
+    public string Generation => _slot.Weights.Generation;
+
+    /// <summary>The weights; valid until the lease is disposed.</summary>
+    internal LoraWeights Weights => _slot.Weights;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _released, 1) == 0)
+        {
+            _slots.Release(_slot);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+using Gateway.Engine.Adapters;
+using Gateway.Engine.Sampling;
+
+namespace Gateway.Engine;
+
+/// <summary>What to generate: ids in, ids out.</summary>
+public sealed record GenerationRequest
+{
+    /// <summary>Token ids of the prompt; at least one.</summary>
+    public required ReadOnlyMemory<int> Prompt { get; init; }
+
+    /// <summary>Largest number of tokens to sample, the end token included; at least one.</summary>
+    public required int MaximumTokens { get; init; }
+
+    /// <summary>How tokens are drawn.</summary>
+    public SamplingSettings Sampling { get; init; } = SamplingSettings.Greedy;
+
+    /// <summary>Ids that end the reply and are not part of it.</summary>
+    public IReadOnlyList<int> EndTokens { get; init; } = [];
+
+    /// <summary>
+    /// The pinned adapter, or null for the base model. The engine takes the lease over when it accepts the request and
+    /// releases it with the last token.
+    /// </summary>
+    public AdapterLease? Adapter { get; init; }
+}
+
+/// <summary>Why a request was not accepted, or that it was.</summary>
+public enum SubmitOutcome
+{
+    /// <summary>The request will end exactly once.</summary>
+    Accepted,
+
+    /// <summary>Prompt and reply do not fit into the context or the whole cache.</summary>
+    PromptTooLong,
+
+    /// <summary>Too many requests wait; try again later.</summary>
+    QueueFull,
+
+    /// <summary>The engine was stopped.</summary>
+    Stopped,
+}

@@ -1,0 +1,100 @@
+using System.Threading.Channels;
+
+namespace Gateway.Engine;
+
+/// <summary>
+/// The events of one reply, for a single reader. The memory for all tokens is reserved at submission, so that the compute
+/// thread writes without allocating however slowly the reader reads.
+/// </summary>
+public sealed class GenerationStream : ChannelReader<GenerationEvent>
+{
+    // Holds at most one wake-up: more would say nothing new.
+    private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { SingleReader = true, SingleWriter = true, FullMode = BoundedChannelFullMode.DropWrite });
+
+    private readonly int[] _tokens;
+    private readonly Action _wakeEngine;
+    private int _written;
+    private int _read;
+    private GenerationEvent _end;
+    private volatile bool _ended;
+    private volatile bool _cancelRequested;
+    private bool _endRead;
+
+    internal GenerationStream(int maximumTokens, Action wakeEngine)
+    {
+        _tokens = new int[maximumTokens];
+        _wakeEngine = wakeEngine;
+
+        // The channel reserves its slot on the first write; make that happen here and not on the compute thread.
+        _wake.Writer.TryWrite(true);
+        _wake.Reader.TryRead(out _);
+    }
+
+    /// <summary>True once the caller gave up.</summary>
+    internal bool CancelRequested => _cancelRequested;
+
+    /// <summary>Ends the sequence and frees its memory on the engine's next step; may be called from any thread, repeatedly.</summary>
+    public void Cancel()
+    {
+        _cancelRequested = true;
+        _wakeEngine();
+    }
+
+    /// <inheritdoc/>
+    public override bool TryRead(out GenerationEvent item)
+    {
+        // The end is published after the last token, so it must be looked at first.
+        var ended = _ended;
+        if (_read < Volatile.Read(ref _written))
+        {
+            item = new GenerationEvent(_tokens[_read], null, ++_read, null);
+            return true;
+        }
+
+        if (ended && !_endRead)
+        {
+            _endRead = true;
+            item = _end;
+            return true;
+        }
+
+        item = default;
+        return false;
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask<bool> WaitToReadAsync(CancellationToken cancellationToken = default)
+    {
+        while (true)
+        {
+            if (_read < Volatile.Read(ref _written) || (_ended && !_endRead))
+            {
+                return true;
+            }
+
+            if (_endRead)
+            {
+                return false;
+            }
+
+            await _wake.Reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Appends a token (compute thread).</summary>
+    internal void Write(int token)
+    {
+        _tokens[_written] = token;
+        Volatile.Write(ref _written, _written + 1);
+        _wake.Writer.TryWrite(true);
+    }
+
+    /// <summary>Publishes the end (compute thread); nothing may be written afterwards.</summary>
+    internal void End(FinishReason reason, int sampledTokens, string? error)
+    {
+        _end = new GenerationEvent(-1, reason, sampledTokens, error);
+        _ended = true;
+        _wake.Writer.TryWrite(true);
+    }
+}

@@ -1,0 +1,121 @@
+using Gateway.Engine;
+using Gateway.Engine.Adapters;
+using Gateway.Engine.Sampling;
+using Gateway.Model.Lora;
+using Gateway.Model.Network;
+using Gateway.Model.Numerics;
+using Xunit;
+
+namespace Gateway.TestKit;
+
+/// <summary>
+/// Random requests on a tiny model: lengths, adapters, sampling, cancellations, token budgets, cache sizes and thread counts.
+/// Every sequence must get the tokens of its lone run, bit for bit, and all blocks and leases must come back.
+/// </summary>
+public static class EngineFuzz
+{
+    private const int AdapterCount = 3;
+    private const int RequestsPerRound = 24;
+
+    /// <summary>Runs rounds with fresh engines until <paramref name="steps"/> engine steps were made; returns the number of requests checked.</summary>
+    public static async Task<int> RunAsync(int steps, int seed, CancellationToken cancellation)
+    {
+        using var tiny = new TinyModel();
+        var random = new Random(seed);
+        var (done, checkedRequests) = (0L, 0);
+        for (var round = 0; done < steps; round++)
+        {
+            var options = new EngineOptions
+            {
+                MaximumRunning = random.Next(1, 9),
+                TokenBudget = random.Next(9, 48),
+                // Sometimes too small for everybody, so that sequences are preempted.
+                CacheBlocks = random.Next(12, 40),
+            };
+            using var compute = new Compute(random.Next(1, 4));
+            using var model = tiny.Load(compute);
+            using var adapters = new AdapterSlots(tiny.Config, null, new AdapterLimits(), 8, TimeProvider.System);
+            for (var i = 0; i < AdapterCount; i++)
+            {
+                Assert.Equal(AdapterLoadOutcome.Loaded, adapters.Load($"a{i}", tiny.WriteAdapter(i, rank: 2 + (3 * i)), replace: false).Outcome);
+            }
+
+            var requests = Enumerable.Range(0, RequestsPerRound).Select(_ => RandomRequest(random, tiny.Config.VocabularySize)).ToList();
+            List<int[]> replies;
+            using (var engine = new InferenceEngine(model, adapters, options))
+            {
+                replies = [.. await Task.WhenAll(requests.Select(request => ReplyAsync(engine, request, request.CancelAfter, cancellation)))];
+                AssertIdle(engine);
+                done += engine.Statistics.Steps;
+            }
+
+            using (var lone = new InferenceEngine(model, adapters, new EngineOptions { MaximumRunning = 1, TokenBudget = 300, CacheBlocks = 16 }))
+            {
+                for (var i = 0; i < requests.Count; i++)
+                {
+                    var expected = await ReplyAsync(lone, requests[i], null, cancellation);
+                    var given = replies[i];
+                    Assert.True(requests[i].CancelAfter is not null || given.Length == expected.Length, $"seed {seed}, round {round}, request {i}: {given.Length} tokens instead of {expected.Length}.");
+                    Assert.Equal(expected.Take(given.Length), given);
+                    checkedRequests++;
+                }
+
+                AssertIdle(lone);
+            }
+        }
+
+        return checkedRequests;
+    }
+
+    /// <summary>Nobody holds a block or a lease.</summary>
+    public static void AssertIdle(InferenceEngine engine)
+    {
+        var statistics = engine.Statistics;
+        Assert.Equal((0, 0, statistics.TotalBlocks), (statistics.Running, statistics.Waiting, statistics.FreeBlocks));
+        Assert.All(engine.Adapters.List().Generations, generation => Assert.Equal(0, generation.ActiveLeases));
+    }
+
+    /// <summary>The tokens of one reply; fails the test when the engine refuses or fails.</summary>
+    public static async Task<int[]> ReplyAsync(InferenceEngine engine, FuzzRequest request, int? cancelAfter, CancellationToken cancellation)
+    {
+        var lease = request.Adapter is { } name ? engine.Adapters.Acquire(name) : null;
+        Assert.Equal(request.Adapter is null, lease is null);
+        var outcome = engine.Submit(
+            new GenerationRequest { Prompt = request.Prompt, MaximumTokens = request.MaximumTokens, Sampling = request.Sampling, EndTokens = [7], Adapter = lease },
+            out var stream);
+        Assert.Equal(SubmitOutcome.Accepted, outcome);
+        var tokens = new List<int>();
+        FinishReason? finish = null;
+        await foreach (var item in stream!.ReadAllAsync(cancellation))
+        {
+            Assert.Null(finish);
+            Assert.Null(item.Error);
+            finish = item.Finish;
+            if (finish is null)
+            {
+                tokens.Add(item.Token);
+            }
+
+            if (tokens.Count == cancelAfter)
+            {
+                stream.Cancel();
+            }
+        }
+
+        Assert.NotNull(finish);
+        return [.. tokens];
+    }
+
+    private static FuzzRequest RandomRequest(Random random, int vocabulary)
+    {
+        var prompt = Enumerable.Range(0, random.Next(1, 90)).Select(_ => random.Next(vocabulary)).ToArray();
+        var adapter = random.Next(AdapterCount + 1);
+        var sampling = random.Next(3) == 0
+            ? SamplingSettings.Greedy
+            : new SamplingSettings(0.3f + random.NextSingle(), random.Next(2) == 0 ? 1 : 0.9f, random.Next(2) * 20, random.NextInt64());
+        return new FuzzRequest(prompt, random.Next(1, 60), sampling, adapter == AdapterCount ? null : $"a{adapter}", random.Next(4) == 0 ? random.Next(1, 20) : null);
+    }
+}
+
+/// <summary>One request of a fuzz round.</summary>
+public sealed record FuzzRequest(int[] Prompt, int MaximumTokens, SamplingSettings Sampling, string? Adapter, int? CancelAfter);
