@@ -5,6 +5,7 @@ using Gateway.Domain.Audit;
 using Gateway.Domain.Contracts;
 using Gateway.Domain.Interactions;
 using Gateway.Domain.Releases;
+using Gateway.Domain.Rollouts;
 
 namespace Gateway.Domain.Json;
 
@@ -28,6 +29,7 @@ namespace Gateway.Domain.Json;
         typeof(SnakeCaseEnumConverter<EndReason>),
         typeof(SnakeCaseEnumConverter<Arm>),
         typeof(SnakeCaseEnumConverter<FlagKind>),
+        typeof(SnakeCaseEnumConverter<RolloutVerdict>),
     ])]
 [JsonSerializable(typeof(Adapter))]
 [JsonSerializable(typeof(AuditEntry))]
@@ -39,6 +41,8 @@ namespace Gateway.Domain.Json;
 [JsonSerializable(typeof(Feedback))]
 [JsonSerializable(typeof(Release))]
 [JsonSerializable(typeof(Deployment))]
+[JsonSerializable(typeof(Rollout))]
+[JsonSerializable(typeof(RolloutDecision))]
 public sealed partial class DomainJson : JsonSerializerContext;
 
 /// <summary>Writes enum members as snake_case names and refuses numbers.</summary>
