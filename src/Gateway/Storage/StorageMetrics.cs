@@ -1,0 +1,22 @@
+using System.Diagnostics.Metrics;
+
+namespace Gateway.Storage;
+
+/// <summary>What the store tells the outside about itself, on the meter <c>Gateway.Storage</c>.</summary>
+internal static class StorageMetrics
+{
+    private static readonly Meter Meter = new("Gateway.Storage");
+
+    private static readonly Histogram<double> CommitDuration =
+        Meter.CreateHistogram<double>("gateway.store.commit.duration", "s", "Write and fsync of one group of records.");
+
+    private static readonly Histogram<int> CommitRecords =
+        Meter.CreateHistogram<int>("gateway.store.commit.records", "{record}", "Records in one group.");
+
+    /// <summary>One group became durable.</summary>
+    public static void Committed(TimeSpan duration, int records)
+    {
+        CommitDuration.Record(duration.TotalSeconds);
+        CommitRecords.Record(records);
+    }
+}
