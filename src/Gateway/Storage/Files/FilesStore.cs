@@ -13,6 +13,7 @@ public sealed class FilesStore : IDocumentStore, IInteractionLog, IAsyncDisposab
     private readonly FolderLock folderLock;
     private readonly FilesDocuments documents;
     private readonly FilesInteractions interactions;
+    private int disposed;
 
     private FilesStore(FolderLock folderLock, FilesDocuments documents, FilesInteractions interactions)
     {
@@ -88,9 +89,14 @@ public sealed class FilesStore : IDocumentStore, IInteractionLog, IAsyncDisposab
     public ValueTask<IReadOnlyList<LoggedInteraction>> ListAsync(InteractionQuery query, CancellationToken cancellationToken) =>
         ValueTask.FromResult(interactions.List(query));
 
-    /// <summary>Makes everything accepted durable and frees the folder.</summary>
+    /// <summary>Makes everything accepted durable and frees the folder; calling again does nothing.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref disposed, 1) == 1)
+        {
+            return;
+        }
+
         await documents.DisposeAsync().ConfigureAwait(false);
         await interactions.DisposeAsync().ConfigureAwait(false);
         folderLock.Dispose();
