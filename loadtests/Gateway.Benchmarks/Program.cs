@@ -1,1 +1,12 @@
-return 0;
+using Gateway.Benchmarks;
+
+// Each entry prints its own table; numbers are only comparable within one run.
+switch (args.FirstOrDefault())
+{
+    case "gemm":
+        ProductBenchmark.Run(args.Skip(1).ToArray());
+        return 0;
+    default:
+        Console.Error.WriteLine("usage: Gateway.Benchmarks gemm [threads] [repetitions]");
+        return 2;
+}

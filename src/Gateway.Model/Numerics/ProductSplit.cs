@@ -4,7 +4,7 @@ namespace Gateway.Model.Numerics;
 internal readonly record struct ProductSplit(int RowsPerChunk, int ColumnsPerChunk, int ColumnChunks, int Chunks)
 {
     /// <summary>Depth that one pass covers: two panels of it fit in the first-level cache beside the rows.</summary>
-    public const int DepthBlock = 512;
+    public const int DepthBlock = 256;
 
     private const int RowBlock = 96;
     private const int ColumnBlock = 256;
