@@ -17,8 +17,8 @@ internal readonly record struct AttentionShape(int Heads, int KvHeads, int D)
 
     public float ScoreScale => 1f / MathF.Sqrt(D);
 
-    /// <summary>Floats per token and head: a key of D and a value of D rounded up to panels.</summary>
-    private long FloatsPerToken => D + RoundUp(D);
+    /// <summary>Room for a key and a value, rounded up so that every document starts on a cache line.</summary>
+    private long FloatsPerToken => 2L * RoundUp(D);
 
     /// <summary>Rounds up to whole panels.</summary>
     public static int RoundUp(int count) => (count + PanelWidth - 1) / PanelWidth * PanelWidth;
