@@ -1,202 +1,207 @@
+using System.Runtime.InteropServices;
 using System.Text;
-using System.Text.Json.Nodes;
+using Gateway.Model.Text.Tokenizing;
 
 namespace Gateway.Model.Text;
 
-/// <summary>A learned byte-level BPE vocabulary: tokens in id order, and merges in rank order as ids.</summary>
-public sealed record LearnedBpe(IReadOnlyList<byte[]> Tokens, IReadOnlyList<(int Left, int Right)> Merges);
+/// <summary>How a trained tokenizer cuts text before merging.</summary>
+public enum SplitRule
+{
+    /// <summary>The rule of GPT-2; digits stand together.</summary>
+    Gpt2,
+
+    /// <summary>The rule of Llama 3 with every digit on its own, as Qwen2 has it.</summary>
+    SingleDigits,
+}
+
+/// <summary>What a byte-level BPE vocabulary shall look like.</summary>
+/// <param name="VocabularySize">Number of ids in the end: special tokens, 256 bytes, then merges.</param>
+/// <param name="SpecialTokens">Take the ids from 0 on, in this order.</param>
+/// <param name="Split">How text is cut before merging.</param>
+/// <param name="MinimumFrequency">A pair seen less often is not merged, which may leave the vocabulary smaller.</param>
+public sealed record BpeTrainingOptions(
+    int VocabularySize, IReadOnlyList<string> SpecialTokens, SplitRule Split = SplitRule.SingleDigits, int MinimumFrequency = 2);
+
+/// <summary>A trained vocabulary: tokens by id, and the merges in rank order.</summary>
+public sealed record TrainedBpe(BpeTrainingOptions Options, IReadOnlyList<string> Tokens, IReadOnlyList<(string Left, string Right)> Merges);
 
 /// <summary>
-/// Learns byte-level BPE (Sennrich et al., 2016; byte alphabet of GPT-2): repeatedly joins the most frequent adjacent pair,
-/// the lowest ids on ties. Pair counts are kept incrementally with an index from pairs to words and a heap whose stale
-/// entries are corrected when they surface, so the cost follows the words that change and not the whole text.
+/// Trains a byte-level BPE vocabulary (Sennrich et al., 2016): joins the most frequent adjacent pair until the
+/// vocabulary is full. Pair counts are kept up to date as words change, so the corpus is read once.
+/// Ties go to the pair with the smaller ids, so the same texts give the same vocabulary.
 /// </summary>
-public static class BpeTrainer
+public sealed class BpeTrainer
 {
+    private readonly BpeTrainingOptions _options;
+    private readonly List<byte[]> _tokenBytes = [];
+    private readonly List<(int Left, int Right)> _merges = [];
+    private readonly List<Word> _words = [];
+    private readonly Dictionary<(int Left, int Right), PairUse> _pairs = [];
+    private readonly PriorityQueue<(int Left, int Right), (long NegativeCount, int Left, int Right)> _queue = new();
+
+    private BpeTrainer(BpeTrainingOptions options) => _options = options;
+
     /// <summary>
-    /// Learns merges until there are <paramref name="size"/> tokens or no pair occurs twice. Tokens 0–255 are the bytes.
+    /// 1 counts the words of all texts, 2 spells them in bytes, 3 counts adjacent pairs, 4 merges the most frequent
+    /// pair until the vocabulary is full.
     /// </summary>
-    /// <param name="words">Pre-tokenised words with their counts.</param>
-    /// <param name="size">Number of tokens, the 256 bytes included.</param>
-    public static LearnedBpe Learn(IReadOnlyDictionary<string, long> words, int size)
+    /// <exception cref="ArgumentException">The vocabulary has no room for the special tokens and the bytes.</exception>
+    public static TrainedBpe Train(IEnumerable<string> texts, BpeTrainingOptions options, CancellationToken cancellation = default)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(size, 256);
-        var tokens = new List<byte[]>(size);
+        var merges = options.VocabularySize - options.SpecialTokens.Count - 256;
+        if (merges < 0)
+            throw new ArgumentException($"A vocabulary of {options.VocabularySize} has no room for 256 bytes and {options.SpecialTokens.Count} special tokens; make it larger.", nameof(options));
+
+        var trainer = new BpeTrainer(options);
+        var counts = CountWords(texts, options.Split, cancellation);
+        trainer.SpellWords(counts);
+        trainer.CountPairs();
+        while (trainer._merges.Count < merges && trainer.TakeBestPair() is { } pair)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            trainer.Merge(pair);
+        }
+
+        return trainer.Result();
+    }
+
+    private static Dictionary<string, long> CountWords(IEnumerable<string> texts, SplitRule split, CancellationToken cancellation)
+    {
+        var preTokenizer = TokenizerFiles.PreTokenizerFor(split);
+        var counts = new Dictionary<string, long>(StringComparer.Ordinal);
+        var bySpan = counts.GetAlternateLookup<ReadOnlySpan<char>>();
+        var pieces = new List<Piece>();
+        foreach (var text in texts)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var whole = AlignedText.Unchanged(Surrogates.Repair(text), 0);
+            pieces.Clear();
+            preTokenizer.Split(new Piece(whole, 0, whole.Text.Length), pieces);
+            foreach (var piece in pieces)
+                CollectionsMarshal.GetValueRefOrAddDefault(bySpan, piece.Span, out _)++;
+        }
+
+        return counts;
+    }
+
+    private void SpellWords(Dictionary<string, long> counts)
+    {
         for (var value = 0; value < 256; value++)
+            _tokenBytes.Add([(byte)value]);
+        // Sorted, so that the order of the texts decides nothing.
+        foreach (var (word, count) in counts.OrderBy(e => e.Key, StringComparer.Ordinal))
+            _words.Add(new Word([.. Encoding.UTF8.GetBytes(word).Select(b => (int)b)], count));
+    }
+
+    private void CountPairs()
+    {
+        for (var index = 0; index < _words.Count; index++)
         {
-            tokens.Add([(byte)value]);
+            var symbols = _words[index].Symbols;
+            for (var at = 0; at + 1 < symbols.Length; at++)
+                Count((symbols[at], symbols[at + 1]), _words[index].Count, index);
         }
 
-        // Ordinal order makes the result independent of the dictionary's.
-        var ordered = words.OrderBy(word => word.Key, StringComparer.Ordinal).ToList();
-        var symbols = ordered.ConvertAll(word => Array.ConvertAll(Encoding.UTF8.GetBytes(word.Key), value => (int)value));
-        var counts = new Dictionary<(int, int), long>();
-        var places = new Dictionary<(int, int), HashSet<int>>();
-        for (var w = 0; w < symbols.Count; w++)
-        {
-            Add(counts, places, symbols[w], w, ordered[w].Value);
-        }
+        foreach (var (pair, use) in _pairs)
+            Enqueue(pair, use.Count);
+    }
 
-        var heap = new PriorityQueue<(int, int), (long, int, int)>();
-        foreach (var (pair, count) in counts)
+    /// <summary>The most frequent pair; entries whose count has changed since are queued again with the new one.</summary>
+    private (int Left, int Right)? TakeBestPair()
+    {
+        while (_queue.TryDequeue(out var pair, out var priority))
         {
-            heap.Enqueue(pair, (-count, pair.Item1, pair.Item2));
-        }
-
-        var merges = new List<(int, int)>();
-        while (tokens.Count < size && heap.TryDequeue(out var pair, out var priority))
-        {
-            var count = counts.GetValueOrDefault(pair);
-            if (count != -priority.Item1)
-            {
-                // Stale: its count fell since it was queued. Counts only fall between a pair's creations.
-                if (count > 1)
-                {
-                    heap.Enqueue(pair, (-count, pair.Item1, pair.Item2));
-                }
-
+            if (!_pairs.TryGetValue(pair, out var use) || use.Count < _options.MinimumFrequency)
                 continue;
-            }
-
-            if (count < 2)
-            {
-                break;
-            }
-
-            var merged = tokens.Count;
-            tokens.Add([.. tokens[pair.Item1], .. tokens[pair.Item2]]);
-            merges.Add(pair);
-            var touched = new HashSet<(int, int)>();
-            foreach (var w in places[pair])
-            {
-                var weight = ordered[w].Value;
-                var before = symbols[w];
-                for (var i = 0; i + 1 < before.Length; i++)
-                {
-                    var old = (before[i], before[i + 1]);
-                    counts[old] -= weight;
-                }
-
-                var after = Join(before, pair, merged);
-                symbols[w] = after;
-                Add(counts, places, after, w, weight);
-                for (var i = 0; i + 1 < after.Length; i++)
-                {
-                    if (after[i] == merged || after[i + 1] == merged)
-                    {
-                        touched.Add((after[i], after[i + 1]));
-                    }
-                }
-            }
-
-            counts.Remove(pair);
-            places.Remove(pair);
-            foreach (var created in touched)
-            {
-                heap.Enqueue(created, (-counts[created], created.Item1, created.Item2));
-            }
+            if (use.Count == -priority.NegativeCount)
+                return pair;
+            Enqueue(pair, use.Count);
         }
 
-        return new LearnedBpe(tokens, merges);
+        return null;
     }
 
-    /// <summary>
-    /// The Hugging Face tokenizer.json of a learned vocabulary: special tokens first, then the learned tokens; digits one by
-    /// one, then GPT-2's word pattern.
-    /// </summary>
-    public static JsonObject ToTokenizerJson(LearnedBpe learned, IReadOnlyList<string> specialTokens)
+    private void Merge((int Left, int Right) pair)
     {
-        var vocabulary = new JsonObject();
-        foreach (var special in specialTokens)
-        {
-            vocabulary[special] = vocabulary.Count;
-        }
-
-        foreach (var token in learned.Tokens)
-        {
-            vocabulary[ByteAlphabet.ToText(token)] = vocabulary.Count;
-        }
-
-        JsonNode ByteLevel(bool prefix, bool trim) => new JsonObject
-        {
-            ["type"] = "ByteLevel", ["add_prefix_space"] = prefix, ["trim_offsets"] = trim, ["use_regex"] = true,
-        };
-        return new JsonObject
-        {
-            ["version"] = "1.0",
-            ["truncation"] = null,
-            ["padding"] = null,
-            ["added_tokens"] = new JsonArray([.. specialTokens.Select((special, id) => (JsonNode)new JsonObject
-            {
-                ["id"] = id,
-                ["content"] = special,
-                ["single_word"] = false,
-                ["lstrip"] = false,
-                ["rstrip"] = false,
-                ["normalized"] = false,
-                ["special"] = true,
-            })]),
-            ["normalizer"] = null,
-            ["pre_tokenizer"] = new JsonObject
-            {
-                ["type"] = "Sequence",
-                ["pretokenizers"] = new JsonArray(
-                    new JsonObject { ["type"] = "Digits", ["individual_digits"] = true },
-                    ByteLevel(prefix: false, trim: true)),
-            },
-            ["post_processor"] = ByteLevel(prefix: true, trim: false),
-            ["decoder"] = ByteLevel(prefix: true, trim: true),
-            ["model"] = new JsonObject
-            {
-                ["type"] = "BPE",
-                ["dropout"] = null,
-                ["unk_token"] = null,
-                ["continuing_subword_prefix"] = null,
-                ["end_of_word_suffix"] = null,
-                ["fuse_unk"] = false,
-                ["byte_fallback"] = false,
-                ["ignore_merges"] = false,
-                ["vocab"] = vocabulary,
-                ["merges"] = new JsonArray([.. learned.Merges.Select(merge => (JsonNode)new JsonArray(
-                    ByteAlphabet.ToText(learned.Tokens[merge.Left]),
-                    ByteAlphabet.ToText(learned.Tokens[merge.Right])))]),
-            },
-        };
+        var id = _tokenBytes.Count;
+        _tokenBytes.Add([.. _tokenBytes[pair.Left], .. _tokenBytes[pair.Right]]);
+        _merges.Add(pair);
+        _pairs.Remove(pair, out var use);
+        var born = new HashSet<(int Left, int Right)>();
+        foreach (var index in use!.Words)
+            MergeInWord(index, pair, id, born);
+        foreach (var grown in born)
+            Enqueue(grown, _pairs[grown].Count);
     }
 
-    private static void Add(
-        Dictionary<(int, int), long> counts, Dictionary<(int, int), HashSet<int>> places, int[] symbols, int word, long weight)
+    /// <summary>Takes the word's pairs out of the counts, rewrites it and counts its pairs again.</summary>
+    private void MergeInWord(int index, (int Left, int Right) pair, int id, HashSet<(int Left, int Right)> born)
     {
-        for (var i = 0; i + 1 < symbols.Length; i++)
+        var (symbols, count) = _words[index];
+        for (var at = 0; at + 1 < symbols.Length; at++)
         {
-            var pair = (symbols[i], symbols[i + 1]);
-            counts[pair] = counts.GetValueOrDefault(pair) + weight;
-            if (!places.TryGetValue(pair, out var set))
-            {
-                places[pair] = set = [];
-            }
-
-            set.Add(word);
+            if (_pairs.TryGetValue((symbols[at], symbols[at + 1]), out var use))
+                use.Count -= count;
         }
-    }
 
-    private static int[] Join(int[] symbols, (int Left, int Right) pair, int merged)
-    {
-        var joined = new int[symbols.Length];
-        var length = 0;
-        for (var i = 0; i < symbols.Length; i++)
+        symbols = Join(symbols, pair, id);
+        _words[index] = new Word(symbols, count);
+        for (var at = 0; at + 1 < symbols.Length; at++)
         {
-            if (i + 1 < symbols.Length && symbols[i] == pair.Left && symbols[i + 1] == pair.Right)
+            var next = (symbols[at], symbols[at + 1]);
+            if (symbols[at] == id || symbols[at + 1] == id)
             {
-                joined[length++] = merged;
-                i++;
+                Count(next, count, index);
+                born.Add(next);
             }
             else
             {
-                joined[length++] = symbols[i];
+                _pairs[next].Count += count;
             }
         }
+    }
 
-        return joined[..length];
+    private static int[] Join(int[] symbols, (int Left, int Right) pair, int id)
+    {
+        var write = 0;
+        for (var at = 0; at < symbols.Length; write++)
+        {
+            var joins = at + 1 < symbols.Length && symbols[at] == pair.Left && symbols[at + 1] == pair.Right;
+            symbols[write] = joins ? id : symbols[at];
+            at += joins ? 2 : 1;
+        }
+
+        return symbols[..write];
+    }
+
+    private void Count((int Left, int Right) pair, long count, int word)
+    {
+        if (!_pairs.TryGetValue(pair, out var use))
+            _pairs[pair] = use = new PairUse();
+        use.Count += count;
+        if (use.Words.Count == 0 || use.Words[^1] != word)
+            use.Words.Add(word);
+    }
+
+    private void Enqueue((int Left, int Right) pair, long count) =>
+        _queue.Enqueue(pair, (-count, pair.Left, pair.Right));
+
+    private TrainedBpe Result()
+    {
+        var spellings = _tokenBytes.ConvertAll(bytes => ByteAlphabet.Spell(bytes));
+        return new TrainedBpe(
+            _options,
+            [.. _options.SpecialTokens, .. spellings],
+            [.. _merges.Select(m => (spellings[m.Left], spellings[m.Right]))]);
+    }
+
+    private readonly record struct Word(int[] Symbols, long Count);
+
+    /// <summary>How often a pair occurs, and in which words; a word stays listed after its last occurrence went.</summary>
+    private sealed class PairUse
+    {
+        public long Count { get; set; }
+
+        public List<int> Words { get; } = [];
     }
 }

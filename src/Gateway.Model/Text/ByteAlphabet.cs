@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Gateway.Model.Text;
 
 /// <summary>
@@ -8,25 +6,33 @@ namespace Gateway.Model.Text;
 /// </summary>
 internal static class ByteAlphabet
 {
-    private static readonly char[] ToChar = Build();
-    private static readonly Dictionary<char, byte> FromChar = ToChar.Select((c, value) => (c, value)).ToDictionary(entry => entry.c, entry => (byte)entry.value);
+    private static readonly char[] s_charOf = Build();
+    private static readonly Dictionary<char, byte> s_byteOf =
+        Enumerable.Range(0, 256).ToDictionary(value => s_charOf[value], value => (byte)value);
 
     /// <summary>The character of a byte.</summary>
-    public static char Of(byte value) => ToChar[value];
-
-    /// <summary>The byte of a character, or null when the character is not in the alphabet.</summary>
-    public static byte? ByteOf(char character) => FromChar.TryGetValue(character, out var value) ? value : null;
+    public static char CharOf(byte value) => s_charOf[value];
 
     /// <summary>Bytes as text.</summary>
-    public static string ToText(ReadOnlySpan<byte> bytes)
+    public static string Spell(ReadOnlySpan<byte> bytes)
     {
-        var builder = new StringBuilder(bytes.Length);
-        foreach (var value in bytes)
+        var spelling = new char[bytes.Length];
+        for (var i = 0; i < bytes.Length; i++)
+            spelling[i] = s_charOf[bytes[i]];
+        return new string(spelling);
+    }
+
+    /// <summary>The bytes that a token spells, or null when it holds a character outside the alphabet.</summary>
+    public static byte[]? Bytes(string token)
+    {
+        var bytes = new byte[token.Length];
+        for (var i = 0; i < bytes.Length; i++)
         {
-            builder.Append(ToChar[value]);
+            if (!s_byteOf.TryGetValue(token[i], out bytes[i]))
+                return null;
         }
 
-        return builder.ToString();
+        return bytes;
     }
 
     private static char[] Build()
@@ -35,8 +41,8 @@ internal static class ByteAlphabet
         var next = 256;
         for (var value = 0; value < 256; value++)
         {
-            var printable = value is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or (>= 0xAE and <= 0xFF);
-            table[value] = (char)(printable ? value : next++);
+            var isPrintable = value is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or >= 0xAE;
+            table[value] = (char)(isPrintable ? value : next++);
         }
 
         return table;
