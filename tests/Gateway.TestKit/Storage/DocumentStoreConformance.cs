@@ -171,7 +171,7 @@ public abstract class DocumentStoreConformance : StoreConformance
         await CommitAsync(Delete("c", "k", 1));
         Assert.Equal(
             [new("c", "k"), new("d", "ключ"), new("c", "k")],
-            await changes.Take(3).ToListAsync(Token));
+            await changes.Where(change => change.Key != "before").Take(3).ToListAsync(Token)); // news of an earlier change may still be under way
     }
 
     [Fact]

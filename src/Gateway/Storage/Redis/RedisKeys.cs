@@ -1,0 +1,39 @@
+using StackExchange.Redis;
+
+namespace Gateway.Storage.Redis;
+
+/// <summary>The names of all keys, in one cluster slot by the hash tag in braces.</summary>
+internal sealed class RedisKeys(string prefix)
+{
+    private readonly string tag = $"{{{prefix}}}:";
+
+    /// <summary>Stream of interactions; entry ids are <c>sequence-0</c>.</summary>
+    public RedisKey Interactions => tag + "interactions";
+
+    /// <summary>Hash from interaction id to sequence.</summary>
+    public RedisKey InteractionIds => tag + "interactions:ids";
+
+    /// <summary>The newest sequence.</summary>
+    public RedisKey InteractionCounter => tag + "interactions:counter";
+
+    /// <summary>Sorted set of the sequences with a flag.</summary>
+    public RedisKey Flagged => tag + "interactions:flagged";
+
+    /// <summary>Channel of changes.</summary>
+    public string Changes => tag + "changes";
+
+    /// <summary>Hash from document key to <c>version \n json</c>.</summary>
+    public RedisKey Documents(string collection) => $"{tag}documents:{collection}";
+
+    /// <summary>Sorted set of the document keys of a collection, all of score 0, so in byte order.</summary>
+    public RedisKey DocumentKeys(string collection) => $"{tag}keys:{collection}";
+
+    /// <summary>Remembers for a while that a commit was done, so that sending it again is harmless.</summary>
+    public RedisKey Commit(Guid id) => $"{tag}commit:{id:N}";
+
+    /// <summary>Sorted set of the sequences of a deployment.</summary>
+    public RedisKey OfDeployment(string deployment) => $"{tag}interactions:of:{deployment}";
+
+    /// <summary>Sorted set of the flagged sequences of a deployment.</summary>
+    public RedisKey FlaggedOfDeployment(string deployment) => $"{tag}interactions:flagged:{deployment}";
+}
