@@ -6,7 +6,10 @@ switch (args.FirstOrDefault())
     case "gemm":
         ProductBenchmark.Run(args.Skip(1).ToArray());
         return 0;
+    case "attention":
+        AttentionBenchmark.Run(args.Skip(1).ToArray());
+        return 0;
     default:
-        Console.Error.WriteLine("usage: Gateway.Benchmarks gemm [threads] [repetitions]");
+        Console.Error.WriteLine("usage: Gateway.Benchmarks gemm|attention [threads] [repetitions]");
         return 2;
 }

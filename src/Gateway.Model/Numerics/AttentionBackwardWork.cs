@@ -20,7 +20,7 @@ internal readonly unsafe struct AttentionBackwardWork(
         int d = shape.D;
         int paddedLength = AttentionShape.RoundUp(length);
         int paddedD = AttentionShape.RoundUp(d);
-        long blockScores = (long)AttentionShape.QueryBlock * paddedLength;
+        long blockScores = (long)AttentionShape.QueryBlock * AttentionShape.ScoreStride(length);
         long blockRows = (long)AttentionShape.QueryBlock * paddedD;
         float* keysTransposed = scratch[worker].Reserve((2L * paddedLength * d) + ((long)paddedLength * paddedD) + (2 * blockScores) + (2 * blockRows));
         float* valuesTransposed = keysTransposed + ((long)paddedLength * d);
@@ -45,30 +45,30 @@ internal readonly unsafe struct AttentionBackwardWork(
             {
                 int rows = Math.Min(AttentionShape.QueryBlock, length - first);
                 int keyCount = first + rows;
-                int padded = AttentionShape.RoundUp(keyCount);
+                int stride = AttentionShape.ScoreStride(keyCount);
                 nint offset = ((start + first) * shape.QueryStride) + ((nint)head * d);
 
                 // 2. Scores and the gradients of probabilities, dP = dO·Vᵀ.
-                kernels.Multiply(q + offset, shape.QueryStride, 1, rows, keysTransposed, (nint)d * PanelWidth, d, keyCount, probabilities, padded, accumulate: false);
-                kernels.Multiply(dO + offset, shape.QueryStride, 1, rows, valuesTransposed, (nint)d * PanelWidth, d, keyCount, gradients, padded, accumulate: false);
+                kernels.Multiply(q + offset, shape.QueryStride, 1, rows, keysTransposed, (nint)d * PanelWidth, d, keyCount, probabilities, stride, accumulate: false);
+                kernels.Multiply(dO + offset, shape.QueryStride, 1, rows, valuesTransposed, (nint)d * PanelWidth, d, keyCount, gradients, stride, accumulate: false);
 
                 // 3. Probabilities again, then gradients of scores, dS = P∘(dP − dO·o)/√d; zero above the diagonal.
                 for (int row = 0; row < rows; row++)
                 {
-                    float* p = probabilities + ((nint)row * padded);
-                    float* g = gradients + ((nint)row * padded);
+                    float* p = probabilities + ((nint)row * stride);
+                    float* g = gradients + ((nint)row * stride);
                     float delta = kernels.Dot(dO + offset + (row * shape.QueryStride), o + offset + (row * shape.QueryStride), d);
                     float lse = logSumExp[((nint)(start + first + row) * shape.Heads) + head];
-                    kernels.SoftmaxFromLogSumExp(p, first + row + 1, padded, shape.ScoreScale, lse);
-                    kernels.SoftmaxBackward(p, g, first + row + 1, padded, shape.ScoreScale, delta);
+                    kernels.SoftmaxFromLogSumExp(p, first + row + 1, keyCount, shape.ScoreScale, lse);
+                    kernels.SoftmaxBackward(p, g, first + row + 1, keyCount, shape.ScoreScale, delta);
                 }
 
                 // 4. dQ = dS·K; dK += dSᵀ·Q and dV += Pᵀ·dO, whose left sides are read transposed.
-                kernels.Multiply(gradients, padded, 1, rows, keys, (nint)length * PanelWidth, keyCount, d, dq + offset, shape.QueryStride, accumulate: false);
+                kernels.Multiply(gradients, stride, 1, rows, keys, (nint)length * PanelWidth, keyCount, d, dq + offset, shape.QueryStride, accumulate: false);
                 Panel.PackAll(q + offset, shape.QueryStride, rows, d, queryPanels);
                 Panel.PackAll(dO + offset, shape.QueryStride, rows, d, outputPanels);
-                kernels.Multiply(gradients, 1, padded, keyCount, queryPanels, (nint)rows * PanelWidth, rows, d, dk + keyOffset, shape.KeyStride, accumulate: true);
-                kernels.Multiply(probabilities, 1, padded, keyCount, outputPanels, (nint)rows * PanelWidth, rows, d, dv + keyOffset, shape.KeyStride, accumulate: true);
+                kernels.Multiply(gradients, 1, stride, keyCount, queryPanels, (nint)rows * PanelWidth, rows, d, dk + keyOffset, shape.KeyStride, accumulate: true);
+                kernels.Multiply(probabilities, 1, stride, keyCount, outputPanels, (nint)rows * PanelWidth, rows, d, dv + keyOffset, shape.KeyStride, accumulate: true);
             }
         }
     }

@@ -21,22 +21,22 @@ internal readonly unsafe struct AttentionForwardWork(
         int first = block * AttentionShape.QueryBlock;
         int rows = Math.Min(AttentionShape.QueryBlock, length - first);
         int keys = first + rows;
-        int padded = AttentionShape.RoundUp(keys);
-        float* scores = scratch[worker].Reserve((long)rows * padded);
+        int stride = AttentionShape.ScoreStride(keys);
+        float* scores = scratch[worker].Reserve((long)rows * stride);
         float* keyPanels = packed + shape.KeyOffset(document, start, length, head / shape.Group);
         float* valuePanels = keyPanels + shape.KeyFloats(length);
         nint offset = ((start + first) * shape.QueryStride) + ((nint)head * shape.D);
 
         // 2. Scores of the rows against every key up to the last row's own.
-        kernels.Multiply(q + offset, shape.QueryStride, 1, rows, keyPanels, (nint)shape.D * PackedMatrix.PanelWidth, shape.D, keys, scores, padded, accumulate: false);
+        kernels.Multiply(q + offset, shape.QueryStride, 1, rows, keyPanels, (nint)shape.D * PackedMatrix.PanelWidth, shape.D, keys, scores, stride, accumulate: false);
 
         // 3. Softmax of the part below the diagonal; the rest becomes zero, which adds nothing to the chains of step 4.
         for (int row = 0; row < rows; row++)
         {
-            logSumExp[((nint)(start + first + row) * shape.Heads) + head] = kernels.Softmax(scores + ((nint)row * padded), first + row + 1, padded, shape.ScoreScale);
+            logSumExp[((nint)(start + first + row) * shape.Heads) + head] = kernels.Softmax(scores + ((nint)row * stride), first + row + 1, keys, shape.ScoreScale);
         }
 
         // 4. Weighted sum of the values.
-        kernels.Multiply(scores, padded, 1, rows, valuePanels, (nint)length * PackedMatrix.PanelWidth, keys, shape.D, o + offset, shape.QueryStride, accumulate: false);
+        kernels.Multiply(scores, stride, 1, rows, valuePanels, (nint)length * PackedMatrix.PanelWidth, keys, shape.D, o + offset, shape.QueryStride, accumulate: false);
     }
 }

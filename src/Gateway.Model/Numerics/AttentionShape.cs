@@ -23,6 +23,9 @@ internal readonly record struct AttentionShape(int Heads, int KvHeads, int D)
     /// <summary>Rounds up to whole panels.</summary>
     public static int RoundUp(int count) => (count + PanelWidth - 1) / PanelWidth * PanelWidth;
 
+    /// <summary>Floats from one row of scores to the next: off the powers of two, whose rows would share few cache sets.</summary>
+    public static int ScoreStride(int keys) => RoundUp(keys) + PanelWidth;
+
     public static int QueryBlocks(int length) => (length + QueryBlock - 1) / QueryBlock;
 
     /// <summary>Room for all documents, each padded to whole panels.</summary>

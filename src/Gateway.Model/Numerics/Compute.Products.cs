@@ -31,16 +31,8 @@ public sealed unsafe partial class Compute
             return;
         }
 
-        // 1. Pack B into panels, so that the product reads it as one stream.
-        int panels = (columns + PackedMatrix.PanelWidth - 1) / PackedMatrix.PanelWidth;
-        nint panelStride = (nint)depth * PackedMatrix.PanelWidth;
-        float* packed = _shared.Reserve(panels * panelStride);
-        var packing = new PackWork(b, ldb, depth, columns, packed, panelStride);
-        _team.Run(panels, ref packing);
-
-        // 2. Multiply; the left side is read transposed through a strip that each chunk copies for itself.
         ProductSplit split = ProductSplit.Choose(rows, columns, depth, Threads);
-        var work = new TransposedProductWork(Kernels, split, _private, a, lda, rows, packed, panelStride, depth, columns, c, ldc, accumulate);
+        var work = new TransposedProductWork(Kernels, split, _private, a, lda, b, ldb, depth, rows, columns, c, ldc, accumulate);
         _team.Run(split.Chunks, ref work);
     }
 
@@ -97,26 +89,32 @@ public sealed unsafe partial class Compute
     }
 
     private readonly struct TransposedProductWork(
-        Kernels kernels, ProductSplit split, Scratch[] scratch, float* a, nint lda, int rows, float* panels, nint panelStride, int depth, int width, float* c, nint ldc, bool accumulate) : IChunkedWork
+        Kernels kernels, ProductSplit split, Scratch[] scratch, float* a, nint lda, float* b, nint ldb, int depth, int rows, int width, float* c, nint ldc, bool accumulate) : IChunkedWork
     {
         public void Run(int chunk, int worker)
         {
             (int row, int column) = split.Origin(chunk);
             int rowCount = Math.Min(split.RowsPerChunk, rows - row);
             int columnCount = Math.Min(split.ColumnsPerChunk, width - column);
-            float* panel = panels + (column / PackedMatrix.PanelWidth * panelStride);
+            int block = Math.Min(ProductSplit.DepthBlock, depth);
+            int panelColumns = (columnCount + PackedMatrix.PanelWidth - 1) / PackedMatrix.PanelWidth * PackedMatrix.PanelWidth;
+            float* panels = scratch[worker].Reserve((long)block * (panelColumns + rowCount));
+            float* strip = panels + ((nint)block * panelColumns);
             float* target = c + (row * ldc) + column;
-            float* strip = scratch[worker].Reserve((long)ProductSplit.DepthBlock * rowCount);
+
+            // Both sides are copied block by block: the copies stay in the second-level cache, where rows that are a
+            // power of two apart would push each other out.
             bool continues = accumulate;
             for (int k = 0; k < depth || k == 0; k += ProductSplit.DepthBlock)
             {
                 int depthCount = Math.Min(ProductSplit.DepthBlock, depth - k);
+                Panel.PackAll(b + (k * ldb) + column, ldb, depthCount, columnCount, panels);
                 for (int t = 0; t < depthCount; t++)
                 {
                     new ReadOnlySpan<float>(a + ((k + t) * lda) + row, rowCount).CopyTo(new Span<float>(strip + ((nint)t * rowCount), rowCount));
                 }
 
-                kernels.Multiply(strip, 1, rowCount, rowCount, panel + ((nint)k * PackedMatrix.PanelWidth), panelStride, depthCount, columnCount, target, ldc, continues);
+                kernels.Multiply(strip, 1, rowCount, rowCount, panels, (nint)depthCount * PackedMatrix.PanelWidth, depthCount, columnCount, target, ldc, continues);
                 continues = true;
             }
         }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Gateway.Model.Numerics;
 
 internal abstract unsafe partial class LaneKernels<TLanes>
@@ -5,23 +7,14 @@ internal abstract unsafe partial class LaneKernels<TLanes>
     /// <summary>Elements summed in f32 before the sum moves to f64: long sums keep their accuracy.</summary>
     private const int SumBlock = 1024;
 
-    internal override float Dot(float* x, float* y, int count)
-    {
-        TLanes sum = TLanes.Zero;
-        for (int i = 0; i < count; i += Lanes)
-        {
-            sum = TLanes.FusedMultiplyAdd(Load(x + i, count - i), Load(y + i, count - i), sum);
-        }
-
-        return TLanes.Sum(sum);
-    }
+    internal override float Dot(float* x, float* y, int count) => DotProduct(x, y, count);
 
     internal override double SumOfSquares(float* x, int count)
     {
         double total = 0;
         for (int i = 0; i < count; i += SumBlock)
         {
-            total += Dot(x + i, x + i, Math.Min(SumBlock, count - i));
+            total += DotProduct(x + i, x + i, Math.Min(SumBlock, count - i));
         }
 
         return total;
@@ -46,7 +39,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
     {
         for (int row = 0; row < rows; row++, x += width, y += width)
         {
-            float inverse = 1f / MathF.Sqrt((Dot(x, x, width) / width) + epsilon);
+            float inverse = 1f / MathF.Sqrt((DotProduct(x, x, width) / width) + epsilon);
             TLanes factor = TLanes.Broadcast(inverse);
             for (int i = 0; i < width; i += Lanes)
             {
@@ -120,5 +113,17 @@ internal abstract unsafe partial class LaneKernels<TLanes>
                 Store(x + half + i, TLanes.Add(TLanes.Multiply(second, c), TLanes.Multiply(first, s)), left);
             }
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float DotProduct(float* x, float* y, int count)
+    {
+        TLanes sum = TLanes.Zero;
+        for (int i = 0; i < count; i += Lanes)
+        {
+            sum = TLanes.FusedMultiplyAdd(Load(x + i, count - i), Load(y + i, count - i), sum);
+        }
+
+        return TLanes.Sum(sum);
     }
 }
