@@ -44,6 +44,12 @@ public static partial class ContractVariables
             }
         }
 
+        if (values is { ValueKind: JsonValueKind.Object } given && JsonSchema.TryParse(declared, out var compiled, out _)
+            && compiled.Validate(given) is [var problem, ..])
+        {
+            return new("invalid_variable", "variables" + problem.Pointer.Replace('/', '.'), $"The variable {problem.Message}.");
+        }
+
         return null;
     }
 

@@ -4,6 +4,7 @@ using Gateway.Domain.Adapters;
 using Gateway.Domain.Audit;
 using Gateway.Domain.Contracts;
 using Gateway.Domain.Interactions;
+using Gateway.Domain.Jobs;
 using Gateway.Domain.Releases;
 using Gateway.Domain.Rollouts;
 
@@ -30,6 +31,8 @@ namespace Gateway.Domain.Json;
         typeof(SnakeCaseEnumConverter<Arm>),
         typeof(SnakeCaseEnumConverter<FlagKind>),
         typeof(SnakeCaseEnumConverter<RolloutVerdict>),
+        typeof(SnakeCaseEnumConverter<TrainingJobStatus>),
+        typeof(SnakeCaseEnumConverter<TargetKind>),
     ])]
 [JsonSerializable(typeof(Adapter))]
 [JsonSerializable(typeof(AuditEntry))]
@@ -43,6 +46,8 @@ namespace Gateway.Domain.Json;
 [JsonSerializable(typeof(Deployment))]
 [JsonSerializable(typeof(Rollout))]
 [JsonSerializable(typeof(RolloutDecision))]
+[JsonSerializable(typeof(TrainingJob))]
+[JsonSerializable(typeof(TrainingTarget))]
 public sealed partial class DomainJson : JsonSerializerContext;
 
 /// <summary>Writes enum members as snake_case names and refuses numbers.</summary>
