@@ -109,11 +109,7 @@ public sealed unsafe partial class Compute
             {
                 int depthCount = Math.Min(ProductSplit.DepthBlock, depth - k);
                 Panel.PackAll(b + (k * ldb) + column, ldb, depthCount, columnCount, panels);
-                for (int t = 0; t < depthCount; t++)
-                {
-                    new ReadOnlySpan<float>(a + ((k + t) * lda) + row, rowCount).CopyTo(new Span<float>(strip + ((nint)t * rowCount), rowCount));
-                }
-
+                Panel.CopyRows(a + (k * lda) + row, lda, depthCount, rowCount, strip);
                 kernels.Multiply(strip, 1, rowCount, rowCount, panels, (nint)depthCount * PackedMatrix.PanelWidth, depthCount, columnCount, target, ldc, continues);
                 continues = true;
             }

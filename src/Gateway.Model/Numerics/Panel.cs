@@ -67,6 +67,24 @@ internal static unsafe class Panel
         }
     }
 
+    /// <summary>Copies a slice [depth, columns] without gaps, row after row.</summary>
+    public static void CopyRows(float* source, nint stride, int depth, int columns, float* target)
+    {
+        for (int k = 0; k < depth; k++, source += stride, target += columns)
+        {
+            int j = 0;
+            for (; j + Width <= columns; j += Width)
+            {
+                Vector512.Load(source + j).Store(target + j);
+            }
+
+            for (; j < columns; j++)
+            {
+                target[j] = source[j];
+            }
+        }
+    }
+
     private static void Transpose4By4(float* source, nint stride, float* target)
     {
         Vector128<float> row0 = Vector128.Load(source);

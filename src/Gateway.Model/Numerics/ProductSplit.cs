@@ -6,7 +6,7 @@ internal readonly record struct ProductSplit(int RowsPerChunk, int ColumnsPerChu
     /// <summary>Depth that one pass covers: two panels of it fit in the first-level cache beside the rows.</summary>
     public const int DepthBlock = 256;
 
-    private const int RowBlock = 96;
+    private const int RowBlock = 192;
     private const int ColumnBlock = 256;
     private const int ColumnStep = 4 * PackedMatrix.PanelWidth;
 
