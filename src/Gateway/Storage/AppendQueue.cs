@@ -9,8 +9,8 @@ namespace Gateway.Storage;
 /// </summary>
 internal sealed class AppendQueue<T> : IAsyncDisposable
 {
-    private const int Capacity = 1024;
-    private const int GroupSize = 512;
+    /// <summary>Small, so that an accepted record is durable after at most two groups; beyond it callers wait.</summary>
+    private const int Capacity = 256;
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(250);
 
     private readonly Channel<Item> channel =
@@ -38,13 +38,13 @@ internal sealed class AppendQueue<T> : IAsyncDisposable
     public ValueTask AppendAsync(T record, CancellationToken cancellationToken)
     {
         var now = health;
-        if (now.Failure is null && channel.Writer.TryWrite(new Item(record, null)))
+        if (now.Failure is null && channel.Writer.TryWrite(new Item(record, null, clock.GetTimestamp())))
         {
             return ValueTask.CompletedTask;
         }
 
         return new ValueTask(UnlessFailingAsync(
-            now, token => channel.Writer.WriteAsync(new Item(record, null), token).AsTask(), cancellationToken));
+            now, token => channel.Writer.WriteAsync(new Item(record, null, clock.GetTimestamp()), token).AsTask(), cancellationToken));
     }
 
     /// <summary>Completes when everything accepted before the call is durable; throws when it cannot be made so now.</summary>
@@ -55,7 +55,7 @@ internal sealed class AppendQueue<T> : IAsyncDisposable
             health,
             async token =>
             {
-                await channel.Writer.WriteAsync(new Item(default, flushed), token).ConfigureAwait(false);
+                await channel.Writer.WriteAsync(new Item(default, flushed, 0), token).ConfigureAwait(false);
                 await flushed.Task.WaitAsync(token).ConfigureAwait(false);
             },
             cancellationToken).ConfigureAwait(false);
@@ -98,7 +98,8 @@ internal sealed class AppendQueue<T> : IAsyncDisposable
         var flushes = new List<TaskCompletionSource>();
         while (await channel.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
-            while (records.Count < GroupSize && channel.Reader.TryRead(out var item))
+            var oldest = 0L;
+            while (records.Count < Capacity && channel.Reader.TryRead(out var item))
             {
                 if (item.Flushed is { } flushed)
                 {
@@ -106,6 +107,7 @@ internal sealed class AppendQueue<T> : IAsyncDisposable
                 }
                 else
                 {
+                    oldest = records.Count == 0 ? item.Accepted : oldest;
                     records.Add(item.Record!);
                 }
             }
@@ -113,6 +115,11 @@ internal sealed class AppendQueue<T> : IAsyncDisposable
             if (!await WriteUntilDoneAsync(records).ConfigureAwait(false))
             {
                 return;
+            }
+
+            if (records.Count > 0)
+            {
+                StorageMetrics.AppendDurable(clock.GetElapsedTime(oldest));
             }
 
             flushes.ForEach(flushed => flushed.TrySetResult());
@@ -141,7 +148,7 @@ internal sealed class AppendQueue<T> : IAsyncDisposable
 
                 return true;
             }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            catch (Exception exception)
             {
                 await FailAsync(exception).ConfigureAwait(false);
             }
@@ -168,11 +175,11 @@ internal sealed class AppendQueue<T> : IAsyncDisposable
 
         logger.LogError(exception, "The interaction log cannot be written; trying again every {Interval} ms.", RetryInterval.TotalMilliseconds);
         now.Failure = exception as StoreUnavailableException
-            ?? new StoreUnavailableException($"the interaction log cannot be written ({exception.Message}): free or repair the disk", exception);
+            ?? new StoreUnavailableException($"the interaction log cannot be written ({exception.Message}): free or repair the store, then try again", exception);
         await now.Failed.CancelAsync().ConfigureAwait(false);
     }
 
-    private readonly record struct Item(T? Record, TaskCompletionSource? Flushed);
+    private readonly record struct Item(T? Record, TaskCompletionSource? Flushed, long Accepted);
 
     /// <summary>One stretch of working writes, ended by <see cref="Failure"/>; the failure is set before the token fires.</summary>
     private sealed class Health

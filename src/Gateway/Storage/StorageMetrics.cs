@@ -13,6 +13,12 @@ internal static class StorageMetrics
     private static readonly Histogram<int> CommitRecords =
         Meter.CreateHistogram<int>("gateway.store.commit.records", "{record}", "Records in one group.");
 
+    private static readonly Histogram<double> AppendWindow =
+        Meter.CreateHistogram<double>("gateway.store.append.window", "s", "From accepting an interaction until it is durable, the oldest of each group.");
+
+    /// <summary>A group of interactions became durable; its oldest had waited so long.</summary>
+    public static void AppendDurable(TimeSpan waited) => AppendWindow.Record(waited.TotalSeconds);
+
     /// <summary>One group became durable.</summary>
     public static void Committed(TimeSpan duration, int records)
     {

@@ -9,8 +9,10 @@ namespace Gateway.Storage.Files;
 /// </summary>
 internal sealed class DocumentIndex
 {
-    private static readonly ImmutableSortedSet<Document> NoDocuments =
-        ImmutableSortedSet.Create<Document>(Comparer<Document>.Create((left, right) => string.CompareOrdinal(left.Key, right.Key)));
+    private static readonly Comparer<Document> ByKey =
+        Comparer<Document>.Create((left, right) => string.CompareOrdinal(left.Key, right.Key));
+
+    private static readonly ImmutableSortedSet<Document> NoDocuments = ImmutableSortedSet.Create<Document>(ByKey);
 
     private readonly ImmutableDictionary<string, ImmutableSortedSet<Document>> collections;
 
@@ -20,13 +22,16 @@ internal sealed class DocumentIndex
         LiveBytes = liveBytes;
     }
 
-    public static DocumentIndex Empty { get; } =
-        new(ImmutableDictionary.Create<string, ImmutableSortedSet<Document>>(StringComparer.Ordinal), 0);
-
     /// <summary>About how many bytes of log the documents need.</summary>
     public long LiveBytes { get; }
 
     public IEnumerable<Document> All => collections.Values.SelectMany(documents => documents);
+
+    /// <summary>The index of these documents.</summary>
+    public static DocumentIndex Of(IReadOnlyCollection<Document> documents) => new(
+        documents.GroupBy(document => document.Collection, StringComparer.Ordinal)
+            .ToImmutableDictionary(group => group.Key, group => group.ToImmutableSortedSet(ByKey), StringComparer.Ordinal),
+        documents.Sum(document => (long)Size(document)));
 
     public Document? Find(string collection, string key) =>
         collections.TryGetValue(collection, out var documents) && documents.TryGetValue(Probe(collection, key), out var found) ? found : null;

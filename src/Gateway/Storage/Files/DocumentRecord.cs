@@ -20,19 +20,22 @@ internal sealed class DocumentRecord
 
     public void AddDelete(string collection, string key) => writer.Byte(Delete).String(collection).String(key);
 
-    /// <summary>The index after the commit in <paramref name="payload"/>.</summary>
-    public static DocumentIndex Replay(DocumentIndex index, ReadOnlySpan<byte> payload)
+    /// <summary>Does to <paramref name="documents"/> what the commit in <paramref name="payload"/> did.</summary>
+    public static void Replay(ReadOnlySpan<byte> payload, Dictionary<(string Collection, string Key), Document> documents)
     {
         var reader = new RecordReader(payload);
         while (!reader.AtEnd)
         {
             var kind = reader.Byte();
-            var (collection, key) = (reader.String(), reader.String());
-            index = kind == Put
-                ? index.With(new Document(collection, key, reader.Int64(), reader.Bytes().ToArray()))
-                : index.Without(collection, key);
+            var name = (Collection: reader.String(), Key: reader.String());
+            if (kind == Put)
+            {
+                documents[name] = new Document(name.Collection, name.Key, reader.Int64(), reader.Bytes().ToArray());
+            }
+            else
+            {
+                documents.Remove(name);
+            }
         }
-
-        return index;
     }
 }

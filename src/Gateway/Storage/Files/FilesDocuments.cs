@@ -31,9 +31,9 @@ internal sealed class FilesDocuments : IAsyncDisposable
         this.options = options;
         this.clock = clock;
         this.logger = logger;
-        var replayed = DocumentIndex.Empty;
-        log = LogFile.Open(path, (_, payload) => replayed = DocumentRecord.Replay(replayed, payload), clock, logger);
-        index = replayed;
+        var replayed = new Dictionary<(string Collection, string Key), Document>();
+        log = LogFile.Open(path, (_, payload) => DocumentRecord.Replay(payload, replayed), clock, logger);
+        index = DocumentIndex.Of(replayed.Values);
         CompactIfWorthwhile();
         loop = Task.Run(RunAsync);
     }
@@ -150,9 +150,9 @@ internal sealed class FilesDocuments : IAsyncDisposable
                 Announce(group[i], results[i]);
             }
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception)
         {
-            logger.LogError(exception, "{Commits} commits failed: the disk does not take writes.", group.Count);
+            logger.LogError(exception, "{Commits} commits failed.", group.Count);
             var failure = new StoreUnavailableException($"{path} cannot be written ({exception.Message}): free or repair the disk, then try again", exception);
             group.ForEach(request => request.Outcome.TrySetException(failure));
         }
