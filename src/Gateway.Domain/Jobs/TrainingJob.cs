@@ -19,6 +19,12 @@ public enum TrainingJobStatus
     Rejected,
 }
 
+/// <summary>How far the run of a job is: units done of a stage, and a figure worth showing.</summary>
+public sealed record JobProgress(string Stage, int Done, int Total, string Note);
+
+/// <summary>An estimate of the job's report with its 95 % interval and the number of items behind it.</summary>
+public sealed record JobFigure(double Value, double Low, double High, int N);
+
 /// <summary>One training job of a deployment: the record beside its run folder.</summary>
 public sealed record TrainingJob
 {
@@ -54,6 +60,21 @@ public sealed record TrainingJob
 
     /// <summary>The gate's reasons with their numbers.</summary>
     public IReadOnlyList<string> Reasons { get; init; } = [];
+
+    /// <summary>The report's estimates by name, such as <c>accuracy_gain</c>.</summary>
+    public IReadOnlyDictionary<string, JobFigure> Figures { get; init; } = new Dictionary<string, JobFigure>(StringComparer.Ordinal);
+
+    /// <summary>Number of rows an operator brought, or null for a job on the deployment's feedback.</summary>
+    public int? UploadedRows { get; init; }
+
+    /// <summary>How far its run is, or null before.</summary>
+    public JobProgress? Progress { get; init; }
+
+    /// <summary>True while a candidate that passed waits for its rollout to start.</summary>
+    public bool AwaitsRollout { get; init; }
+
+    /// <summary>The rollout of its candidate, or null.</summary>
+    public string? RolloutId { get; init; }
 
     /// <summary>When it was created.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
