@@ -9,7 +9,7 @@ internal sealed class JsonSchemaValidation
     private const int MaximumProblems = 20;
 
     // Nested alternatives can multiply; a reply that needs more steps than this is reported instead of holding a thread.
-    private const int MaximumSteps = 200_000;
+    private const int MaximumSteps = 50_000;
 
     private int _steps;
 

@@ -5,6 +5,7 @@ using Gateway.Domain.Audit;
 using Gateway.Domain.Contracts;
 using Gateway.Domain.Interactions;
 using Gateway.Domain.Jobs;
+using Gateway.Domain.NearDuplicates;
 using Gateway.Domain.Releases;
 using Gateway.Domain.Rollouts;
 
@@ -33,6 +34,7 @@ namespace Gateway.Domain.Json;
         typeof(SnakeCaseEnumConverter<RolloutVerdict>),
         typeof(SnakeCaseEnumConverter<TrainingJobStatus>),
         typeof(SnakeCaseEnumConverter<TargetKind>),
+        typeof(SnakeCaseEnumConverter<SplitPart>),
     ])]
 [JsonSerializable(typeof(Adapter))]
 [JsonSerializable(typeof(AuditEntry))]
@@ -48,6 +50,7 @@ namespace Gateway.Domain.Json;
 [JsonSerializable(typeof(RolloutDecision))]
 [JsonSerializable(typeof(TrainingJob))]
 [JsonSerializable(typeof(TrainingTarget))]
+[JsonSerializable(typeof(SplitState))]
 public sealed partial class DomainJson : JsonSerializerContext;
 
 /// <summary>Writes enum members as snake_case names and refuses numbers.</summary>

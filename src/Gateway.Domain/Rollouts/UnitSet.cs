@@ -1,8 +1,8 @@
-using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Gateway.Domain.Json;
 
 namespace Gateway.Domain.Rollouts;
 
@@ -47,34 +47,10 @@ public sealed class UnitSet
 
     internal sealed class UnitSetConverter : JsonConverter<UnitSet>
     {
-        public override UnitSet Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
-        {
-            var bytes = reader.GetBytesFromBase64();
-            if (bytes.Length % 8 != 0)
-            {
-                throw new JsonException("A set of units holds 8 bytes per unit.");
-            }
+        public override UnitSet Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            new([.. PackedHashes.Read(ref reader)]);
 
-            var keys = ImmutableHashSet.CreateBuilder<ulong>();
-            for (var i = 0; i < bytes.Length; i += 8)
-            {
-                keys.Add(BinaryPrimitives.ReadUInt64BigEndian(bytes.AsSpan(i)));
-            }
-
-            return new(keys.ToImmutable());
-        }
-
-        public override void Write(Utf8JsonWriter writer, UnitSet value, JsonSerializerOptions options)
-        {
-            var bytes = new byte[value.Count * 8];
-            var position = 0;
-            foreach (var key in value._keys.Order())
-            {
-                BinaryPrimitives.WriteUInt64BigEndian(bytes.AsSpan(position), key);
-                position += 8;
-            }
-
-            writer.WriteBase64StringValue(bytes);
-        }
+        public override void Write(Utf8JsonWriter writer, UnitSet value, JsonSerializerOptions options) =>
+            PackedHashes.Write(writer, value._keys.Order().ToArray());
     }
 }
