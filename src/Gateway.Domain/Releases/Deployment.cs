@@ -36,16 +36,20 @@ public sealed record Deployment
         History = [.. History, new DeploymentStep(releaseId, at, actor, reason)],
     };
 
-    /// <summary>The release that served before the current one, or null when there is none to go back to.</summary>
+    /// <summary>
+    /// What a rollback returns to: the release before the current one first took the traffic, or null when it was the first.
+    /// Repeated rollbacks walk back through the history and never forward, so a repeated call cannot bring back what was
+    /// rolled back.
+    /// </summary>
     public string? PreviousReleaseId
     {
         get
         {
-            for (var i = History.Count - 2; i >= 0; i--)
+            for (var i = 0; i < History.Count; i++)
             {
-                if (History[i].ReleaseId != ReleaseId)
+                if (History[i].ReleaseId == ReleaseId)
                 {
-                    return History[i].ReleaseId;
+                    return i == 0 ? null : History[i - 1].ReleaseId;
                 }
             }
 

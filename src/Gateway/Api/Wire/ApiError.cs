@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Domain.Contracts;
 
 namespace Gateway.Api.Wire;
 
@@ -146,6 +147,24 @@ public sealed record ApiError(int Status, string Type, string Code, string Messa
     /// <summary>503: no worker can take the request.</summary>
     public static ApiError NoHealthyWorker(int retryAfterSeconds = 1) =>
         new(503, Server, "no_healthy_worker", "No worker is ready for this request. Try again after the time in Retry-After.") { RetryAfterSeconds = retryAfterSeconds };
+
+    /// <summary>503: the store accepts no writes, so nothing that must be recorded is served.</summary>
+    public static ApiError StoreUnavailable() =>
+        new(503, Server, "store_unavailable", "The store cannot be written now, so the request was not served. Try again after the time in Retry-After.") { RetryAfterSeconds = 1 };
+
+    /// <summary>400 or 422: the deployment's contract refuses the request.</summary>
+    public static ApiError ContractRefused(ContractRefusal refusal) =>
+        new(refusal.Parameter == "messages" ? 400 : 422, InvalidRequest, refusal.Code, refusal.Message, refusal.Parameter);
+
+    /// <summary>400: the content of a new contract version cannot be stored.</summary>
+    public static ApiError InvalidContract(JsonProblem problem) =>
+        problem.Pointer.StartsWith("/output_schema", StringComparison.Ordinal) || problem.Pointer.StartsWith("/variables", StringComparison.Ordinal)
+            ? new(400, InvalidRequest, "unsupported_schema", $"The contract's {problem}. Correct or remove it.", "content" + problem.Pointer.Replace('/', '.'))
+            : InvalidValue("content" + problem.Pointer.Replace('/', '.'), problem.Message + ".");
+
+    /// <summary>404: feedback on something this installation never answered.</summary>
+    public static ApiError InteractionNotFound(string id) =>
+        new(404, InvalidRequest, "interaction_not_found", $"No interaction '{id}' exists. Send the 'id' of a reply of this server.", "response_id");
 
     /// <summary>503: the adapter is on its way to the worker.</summary>
     public static ApiError AdapterLoading(string model) =>

@@ -1,0 +1,29 @@
+using System.Text.Json.Serialization;
+using Gateway.Domain.Contracts;
+using Gateway.Domain.Json;
+
+namespace Gateway.Api;
+
+/// <summary>Source-generated JSON of the operators' requests and of what the nouns' own JSON does not cover.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    Converters = [typeof(SnakeCaseEnumConverter<SystemPolicy>), typeof(SnakeCaseEnumConverter<OutputMode>)])]
+[JsonSerializable(typeof(byte[]))]
+[JsonSerializable(typeof(ContractLabel))]
+[JsonSerializable(typeof(ContractsEndpoints.CreateContract))]
+[JsonSerializable(typeof(ContractsEndpoints.MoveLabel))]
+[JsonSerializable(typeof(AdaptersEndpoints.ImportAdapter))]
+[JsonSerializable(typeof(LoraEndpoints.LoadLora))]
+[JsonSerializable(typeof(LoraEndpoints.UnloadLora))]
+[JsonSerializable(typeof(LoraEndpoints.LoadedLora))]
+[JsonSerializable(typeof(ReleasesEndpoints.CreateRelease))]
+[JsonSerializable(typeof(DeploymentsEndpoints.CreateDeployment))]
+[JsonSerializable(typeof(DeploymentsEndpoints.MoveDeployment))]
+[JsonSerializable(typeof(DeploymentsEndpoints.RollBackDeployment))]
+[JsonSerializable(typeof(FeedbackReply))]
+[JsonSerializable(typeof(IdempotencyRecord))]
+[JsonSerializable(typeof(DeletedReply))]
+[JsonSerializable(typeof(ModelCard))]
+[JsonSerializable(typeof(HealthReply))]
+internal sealed partial class ApiJson : JsonSerializerContext;

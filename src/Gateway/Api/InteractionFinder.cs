@@ -1,0 +1,28 @@
+using Gateway.Domain.Interactions;
+using Gateway.Domain.Storage;
+using Gateway.FrontDoor;
+using Gateway.Security;
+
+namespace Gateway.Api;
+
+/// <summary>Finds interactions so that whoever got a reply from this process can read its record at once. Thread-safe.</summary>
+public sealed class InteractionFinder(IInteractionLog log, InteractionRecorder recorder, ResponseIdSigner ids)
+{
+    /// <summary>The interaction, or null. An id that was never issued costs no look-up.</summary>
+    public async Task<Interaction?> FindAsync(string id, CancellationToken cancellationToken)
+    {
+        if (!ids.Verify(id))
+        {
+            return null;
+        }
+
+        if (await log.GetAsync(id, cancellationToken) is { } found)
+        {
+            return found;
+        }
+
+        // It may be on its way to the log.
+        await recorder.FlushAsync(cancellationToken);
+        return await log.GetAsync(id, cancellationToken);
+    }
+}

@@ -1,0 +1,58 @@
+using System.Text.Json;
+using Gateway.Api.Wire;
+using Gateway.Domain.Json;
+using Gateway.Domain.Storage;
+
+namespace Gateway.Api;
+
+/// <summary>The recorded interactions.</summary>
+internal static class InteractionsEndpoints
+{
+    private const int DefaultLimit = 20;
+    private const int MaximumLimit = 1000;
+
+    /// <summary>The route table.</summary>
+    public static void MapInteractions(this IEndpointRouteBuilder routes)
+    {
+        routes.MapGet("/v1/interactions", ListAsync);
+        routes.MapGet("/v1/interactions/{id}", GetAsync);
+    }
+
+    private static async Task<IResult> GetAsync(string id, InteractionFinder interactions, CancellationToken cancellationToken) =>
+        await interactions.FindAsync(id, cancellationToken) is { } interaction
+            ? ApiReply.Json(interaction, DomainJson.Default.Interaction)
+            : ApiReply.Error(ApiError.InteractionNotFound(id));
+
+    // Newest first; "next_before" is the cursor of the next page.
+    private static async Task<IResult> ListAsync(
+        string? deployment, bool? flagged, long? before, int? limit, IInteractionLog log, CancellationToken cancellationToken)
+    {
+        var count = limit ?? DefaultLimit;
+        if (count is < 1 or > MaximumLimit)
+        {
+            return ApiReply.Error(ApiError.InvalidValue("limit", $"expected 1 to {MaximumLimit}."));
+        }
+
+        var query = new InteractionQuery { Deployment = deployment, FlaggedOnly = flagged ?? false, Before = before, Limit = count };
+        var page = await log.ListAsync(query, cancellationToken);
+        return ApiReply.Bytes(StatusCodes.Status200OK, writer =>
+        {
+            writer.WriteStartObject();
+            writer.WriteString("object", "list");
+            writer.WriteStartArray("data");
+            foreach (var logged in page)
+            {
+                JsonSerializer.Serialize(writer, logged.Interaction, DomainJson.Default.Interaction);
+            }
+
+            writer.WriteEndArray();
+            writer.WriteBoolean("has_more", page.Count == count);
+            if (page.Count > 0)
+            {
+                writer.WriteNumber("next_before", page[^1].Sequence);
+            }
+
+            writer.WriteEndObject();
+        });
+    }
+}

@@ -1,0 +1,44 @@
+using System.Text.Json.Serialization;
+using Gateway.Api.Wire;
+using Gateway.FrontDoor;
+using Gateway.Hosting;
+
+namespace Gateway.Api;
+
+/// <summary>A model as clients list it. <c>root</c> is the public name, never a file path.</summary>
+internal sealed record ModelCard(
+    string Id,
+    string Object,
+    long Created,
+    string OwnedBy,
+    string Root,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Parent,
+    int MaxModelLen,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? AdapterGeneration,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Contract);
+
+/// <summary>The deployments as OpenAI models.</summary>
+internal static class ModelsEndpoints
+{
+    /// <summary>The route table; ids may hold slashes and colons, escaped or not.</summary>
+    public static void MapModels(this IEndpointRouteBuilder routes)
+    {
+        routes.MapGet("/v1/models", (RoutingState routing, BaseModel baseModel) => ApiReply.List(
+            routing.Current.Deployments.Values.OrderBy(route => route.Deployment.Name, StringComparer.Ordinal).Select(route => Card(route, baseModel)),
+            ApiJson.Default.ModelCard));
+        routes.MapGet("/v1/models/{**id}", (string id, RoutingState routing, BaseModel baseModel) =>
+            routing.Current.Deployments.TryGetValue(Callers.Name(id), out var route)
+                ? ApiReply.Json(Card(route, baseModel), ApiJson.Default.ModelCard)
+                : ApiReply.Error(ApiError.ModelNotFound(Callers.Name(id))));
+    }
+
+    private static ModelCard Card(DeploymentRoute route, BaseModel baseModel)
+    {
+        var deployment = route.Deployment;
+        var isBase = deployment.Name == baseModel.Name;
+        return new(
+            deployment.Name, "model", deployment.History.Count > 0 ? deployment.History[0].At.ToUnixTimeSeconds() : 0, "gateway",
+            deployment.Name, isBase ? null : baseModel.Name, baseModel.Config.ContextLength,
+            route.Stable.Release.Generation, route.Stable.ContractName);
+    }
+}

@@ -1,0 +1,149 @@
+using System.CommandLine;
+using Gateway.Hosting;
+
+namespace Gateway.Commands;
+
+/// <summary><c>gateway serve</c>: the whole gateway in one process.</summary>
+internal static class ServeCommand
+{
+    private static readonly Option<string> Model = new("--model")
+    {
+        Description = "Hugging Face model folder. With --worker: the folder of the model the workers serve.",
+        DefaultValueFactory = _ => Configured("MODEL") ?? ServeOptions.StarterModel,
+    };
+
+    private static readonly Option<string> Data = new("--data")
+    {
+        Description = "Folder for records, adapters and training runs; made when missing.",
+        DefaultValueFactory = _ => Configured("DATA") ?? DataFolder.DefaultRoot(),
+    };
+
+    private static readonly Option<string> Urls = new("--urls")
+    {
+        Description = "Where clients connect. The default is this machine only; http://0.0.0.0:8080 is every network.",
+        DefaultValueFactory = _ => Configured("URLS") ?? ServeOptions.DefaultUrl,
+    };
+
+    private static readonly Option<string?> Redis = new("--redis")
+    {
+        Description = "Keep the records in Redis instead of the data folder, for example localhost:6379.",
+        DefaultValueFactory = _ => Configured("REDIS"),
+    };
+
+    private static readonly Option<string[]> Worker = new("--worker")
+    {
+        Description = "Route to this worker (repeatable) instead of the built-in one: 'gateway worker' or vLLM.",
+        DefaultValueFactory = _ => Configured("WORKERS")?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [],
+    };
+
+    private static readonly Option<string?> WorkerToken = new("--worker-token")
+    {
+        Description = "Bearer token that the workers ask for.",
+        DefaultValueFactory = _ => Configured("WORKER_TOKEN"),
+    };
+
+    private static readonly Option<string> Name = new("--name")
+    {
+        Description = "Name of the base deployment, the 'model' that clients ask for.",
+        DefaultValueFactory = _ => Configured("NAME") ?? "starter",
+    };
+
+    private static readonly Option<int> Threads = new("--threads")
+    {
+        Description = "Compute threads of the built-in worker.",
+        DefaultValueFactory = _ => int.TryParse(Configured("THREADS"), System.Globalization.CultureInfo.InvariantCulture, out var count) ? count : Environment.ProcessorCount,
+    };
+
+    /// <summary>The command with its options.</summary>
+    public static Command Create()
+    {
+        var command = new Command(
+            "serve",
+            """
+            Serve, record, learn and release (the default command).
+
+            Examples:
+              gateway serve
+              gateway serve --model ~/models/Qwen2.5-0.5B-Instruct --name qwen --data ~/gateway-data
+              gateway serve --worker http://gpu-1:8000 --worker http://gpu-2:8000 --model ~/models/served-by-them --redis localhost:6379
+
+            Every option can also be set by environment variable: GATEWAY_MODEL, GATEWAY_DATA, GATEWAY_URLS, GATEWAY_REDIS,
+            GATEWAY_WORKERS (comma-separated), GATEWAY_WORKER_TOKEN, GATEWAY_NAME, GATEWAY_THREADS.
+            """);
+        AddOptionsTo(command);
+        return command;
+    }
+
+    /// <summary>Gives a command the options and the action of serve; the root command takes them, too.</summary>
+    public static void AddOptionsTo(Command command)
+    {
+        foreach (var option in (Option[])[Model, Data, Urls, Redis, Worker, WorkerToken, Name, Threads])
+        {
+            command.Options.Add(option);
+        }
+
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            var workers = new List<Uri>();
+            foreach (var worker in parsed.GetValue(Worker) ?? [])
+            {
+                if (!Uri.TryCreate(worker, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https"))
+                {
+                    return await Refusal.WriteAsync($"--worker '{worker}' is not an address: write it as http://HOST:PORT");
+                }
+
+                workers.Add(uri);
+            }
+
+            return await RunAsync(
+                new ServeOptions
+                {
+                    Model = Path.GetFullPath(parsed.GetRequiredValue(Model)),
+                    Data = Path.GetFullPath(parsed.GetRequiredValue(Data)),
+                    Url = parsed.GetRequiredValue(Urls),
+                    Redis = parsed.GetValue(Redis),
+                    Workers = workers,
+                    WorkerToken = parsed.GetValue(WorkerToken),
+                    Name = parsed.GetRequiredValue(Name),
+                    Threads = parsed.GetValue(Threads),
+                },
+                cancellationToken);
+        });
+    }
+
+    private static async Task<int> RunAsync(ServeOptions options, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var host = await GatewayHost.StartAsync(options, configure: null, cancellationToken);
+            WriteBanner(options, host);
+            await host.App.WaitForShutdownAsync(cancellationToken);
+            return 0;
+        }
+        catch (StartRefusedException refusal)
+        {
+            return await Refusal.WriteAsync(refusal.Message);
+        }
+    }
+
+    private static void WriteBanner(ServeOptions options, GatewayHost host)
+    {
+        var url = host.Address.AbsoluteUri.TrimEnd('/');
+        Console.WriteLine($$"""
+
+            Gateway serves on {{url}}
+              model    {{host.Model.Name}} ({{options.Model}}, {{host.Model.Fingerprint[..12]}})
+              workers  {{(options.Workers.Count == 0 ? $"built-in, {options.Threads} threads" : string.Join(", ", options.Workers))}}
+              records  {{host.StoreDescription}}
+
+            Try it:
+              curl {{url}}/v1/chat/completions -H 'Content-Type: application/json' \
+                -d '{"model":"{{host.Model.Name}}","messages":[{"role":"user","content":"Hello! How are you?"}]}'
+
+            Ctrl-C drains the requests under way and stops.
+            """);
+    }
+
+    private static string? Configured(string name) =>
+        Environment.GetEnvironmentVariable($"GATEWAY_{name}") is { Length: > 0 } value ? value : null;
+}

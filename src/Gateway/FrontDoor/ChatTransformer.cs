@@ -1,0 +1,105 @@
+using System.Buffers;
+using System.Net.Http.Headers;
+using System.Text.Json;
+using Gateway.Api.Wire;
+using Gateway.Domain.Interactions;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Gateway.FrontDoor;
+
+/// <summary>
+/// One attempt to have a worker answer: what YARP sends to it and what it lets through to the client. Nothing of the
+/// client's headers reaches the worker. A reply that cannot be used leaves the client's response untouched and sets
+/// <see cref="Failure"/>, so that the road can try another worker.
+/// </summary>
+internal sealed class ChatTransformer(Exchange exchange, WorkerClient client, int bodyLength, Func<EndReason, int, ValueTask> end) : HttpTransformer
+{
+    private const long MaximumReplyBytes = 16 << 20;
+
+    /// <summary>Why the worker's reply was not passed on, or null.</summary>
+    public ApiError? Failure { get; private set; }
+
+    /// <summary>The worker's own status when <see cref="Failure"/> is set; 0 when it gave none.</summary>
+    public int WorkerStatus { get; private set; }
+
+    /// <inheritdoc/>
+    public override ValueTask TransformRequestAsync(
+        HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
+    {
+        proxyRequest.RequestUri = new Uri(new Uri(destinationPrefix), "/v1/chat/completions");
+        proxyRequest.Content!.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        proxyRequest.Content.Headers.ContentLength = bodyLength;
+        client.Authorize(proxyRequest);
+        proxyRequest.Headers.TryAddWithoutValidation("x-request-id", httpContext.TraceIdentifier);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask<bool> TransformResponseAsync(
+        HttpContext httpContext, HttpResponseMessage? proxyResponse, CancellationToken cancellationToken)
+    {
+        if (proxyResponse is null)
+        {
+            return false;
+        }
+
+        WorkerStatus = (int)proxyResponse.StatusCode;
+        if (!proxyResponse.IsSuccessStatusCode)
+        {
+            var body = await proxyResponse.Content.ReadAsByteArrayAsync(cancellationToken);
+            Failure = WorkerErrors.Read(WorkerStatus, body, proxyResponse.Headers.RetryAfter?.Delta);
+            return false;
+        }
+
+        var isEventStream = proxyResponse.Content.Headers.ContentType?.MediaType == "text/event-stream";
+        if (isEventStream != exchange.Request.Stream)
+        {
+            Failure = ApiError.UpstreamError("The worker answered in another form than it was asked for. Check its version.");
+            return false;
+        }
+
+        return isEventStream
+            ? await PassStreamAsync(httpContext.Response, proxyResponse, cancellationToken)
+            : await PassCompletionAsync(httpContext.Response, proxyResponse, cancellationToken);
+    }
+
+    private async Task<bool> PassStreamAsync(HttpResponse response, HttpResponseMessage workerResponse, CancellationToken cancellationToken)
+    {
+        var tap = new EventStreamTap(await workerResponse.Content.ReadAsStreamAsync(cancellationToken), exchange, end);
+        if (!await tap.PrimeAsync(cancellationToken))
+        {
+            await tap.DisposeAsync();
+            Failure = ApiError.UpstreamError("The worker broke off the reply. Try again.");
+            return false;
+        }
+
+        response.StatusCode = StatusCodes.Status200OK;
+        response.ContentType = "text/event-stream";
+        response.Headers.CacheControl = "no-cache";
+        workerResponse.Content = new StreamContent(tap);
+        return true;
+    }
+
+    private async Task<bool> PassCompletionAsync(HttpResponse response, HttpResponseMessage workerResponse, CancellationToken cancellationToken)
+    {
+        var output = new ArrayBufferWriter<byte>();
+        try
+        {
+            await workerResponse.Content.LoadIntoBufferAsync(MaximumReplyBytes, cancellationToken);
+            using var reply = JsonDocument.Parse(await workerResponse.Content.ReadAsByteArrayAsync(cancellationToken));
+            new ReplyRewriter(exchange).TryRewrite(reply.RootElement, output);
+        }
+        catch (Exception failure) when (failure is JsonException or InvalidOperationException or HttpRequestException or IOException)
+        {
+            Failure = ApiError.UpstreamError("The worker broke off the reply. Try again.");
+            return false;
+        }
+
+        response.StatusCode = StatusCodes.Status200OK;
+        response.ContentType = "application/json";
+        response.ContentLength = output.WrittenCount;
+        workerResponse.Content = new ReadOnlyMemoryContent(output.WrittenMemory);
+        await end(ReplyRewriter.EndOf(exchange.FinishReason), StatusCodes.Status200OK);
+        return true;
+    }
+}

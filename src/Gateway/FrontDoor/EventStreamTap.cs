@@ -1,0 +1,238 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Text.Json;
+using Gateway.Api.Wire;
+using Gateway.Domain.Interactions;
+
+namespace Gateway.FrontDoor;
+
+/// <summary>
+/// Reads a worker's server-sent events and gives the client's in their place. A stream that breaks off before
+/// <c>[DONE]</c> ends with an error event and without <c>[DONE]</c>, so that no client takes a torn reply for a whole one.
+/// The record is made before the end marker leaves, so whoever has seen the end of a reply can find its record.
+/// One reader; owns <paramref name="upstream"/>.
+/// </summary>
+internal sealed class EventStreamTap(Stream upstream, Exchange exchange, Func<EndReason, int, ValueTask> end) : Stream
+{
+    private const int MaximumEventBytes = 1 << 20;
+    private readonly PipeReader _events = PipeReader.Create(upstream);
+    private readonly ArrayBufferWriter<byte> _data = new();
+    private readonly ArrayBufferWriter<byte> _json = new();
+    private readonly ArrayBufferWriter<byte> _output = new();
+    private readonly ReplyRewriter _rewriter = new(exchange);
+    private int _taken;
+    private bool _finished;
+
+    /// <inheritdoc/>
+    public override bool CanRead => true;
+
+    /// <inheritdoc/>
+    public override bool CanSeek => false;
+
+    /// <inheritdoc/>
+    public override bool CanWrite => false;
+
+    /// <inheritdoc/>
+    public override long Length => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
+
+    /// <summary>Waits for the first bytes; false when the worker broke off before them, so that another one can be tried.</summary>
+    public async Task<bool> PrimeAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var read = await _events.ReadAsync(cancellationToken);
+            _events.AdvanceTo(read.Buffer.Start);
+            return !read.Buffer.IsEmpty;
+        }
+        catch (Exception failure) when (IsWorkerFailure(failure, cancellationToken))
+        {
+            return false;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        while (_taken == _output.WrittenCount && !_finished)
+        {
+            _output.ResetWrittenCount();
+            _taken = 0;
+            try
+            {
+                if (!await PumpAsync(cancellationToken))
+                {
+                    await BreakOffAsync(ApiError.UpstreamError("The worker broke off the reply. Try again."));
+                }
+            }
+            catch (Exception failure) when (IsWorkerFailure(failure, cancellationToken))
+            {
+                await BreakOffAsync(ApiError.UpstreamError("The worker broke off the reply. Try again."));
+            }
+        }
+
+        var count = Math.Min(buffer.Length, _output.WrittenCount - _taken);
+        _output.WrittenSpan.Slice(_taken, count).CopyTo(buffer.Span);
+        _taken += count;
+        return count;
+    }
+
+    /// <inheritdoc/>
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    /// <inheritdoc/>
+    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("Read asynchronously.");
+
+    /// <inheritdoc/>
+    public override void Flush() => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _events.Complete();
+            upstream.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    // The token fires when the client leaves or the whole request is given up, which is not the worker's failure.
+    private static bool IsWorkerFailure(Exception failure, CancellationToken cancellationToken) =>
+        !cancellationToken.IsCancellationRequested
+        && failure is IOException or HttpRequestException or JsonException or InvalidOperationException or OperationCanceledException;
+
+    /// <summary>Reads on until there is output or the stream has finished; false when the worker's stream ended too early.</summary>
+    private async Task<bool> PumpAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var read = await _events.ReadAsync(cancellationToken);
+            var buffer = read.Buffer;
+            while (!_finished && TryTakeLine(ref buffer, out var line))
+            {
+                await TakeLineAsync(line);
+            }
+
+            if (buffer.Length > MaximumEventBytes)
+            {
+                throw new InvalidOperationException("An event of the worker's stream has no end.");
+            }
+
+            _events.AdvanceTo(buffer.Start, buffer.End);
+            if (_output.WrittenCount > 0 || _finished)
+            {
+                return true;
+            }
+
+            if (read.IsCompleted)
+            {
+                return false;
+            }
+        }
+    }
+
+    private static bool TryTakeLine(ref ReadOnlySequence<byte> buffer, out ReadOnlySequence<byte> line)
+    {
+        if (buffer.PositionOf((byte)'\n') is not { } end)
+        {
+            line = default;
+            return false;
+        }
+
+        line = buffer.Slice(0, end);
+        buffer = buffer.Slice(buffer.GetPosition(1, end));
+        return true;
+    }
+
+    private ValueTask TakeLineAsync(ReadOnlySequence<byte> line)
+    {
+        var bytes = line.IsSingleSegment ? line.FirstSpan : line.ToArray();
+        bytes = bytes.EndsWith("\r"u8) ? bytes[..^1] : bytes;
+        if (bytes.IsEmpty)
+        {
+            return _data.WrittenCount == 0 ? ValueTask.CompletedTask : TakeEventAsync();
+        }
+
+        if (bytes[0] == (byte)':')
+        {
+            // A comment keeps the connection alive on this side, too.
+            _output.Write(": ping\n\n"u8);
+        }
+        else if (bytes.StartsWith("data:"u8))
+        {
+            var data = bytes["data:"u8.Length..];
+            _data.Write(data.StartsWith(" "u8) ? data[1..] : data);
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    private async ValueTask TakeEventAsync()
+    {
+        if (_data.WrittenSpan.SequenceEqual("[DONE]"u8))
+        {
+            await FinishAsync();
+            return;
+        }
+
+        using var document = JsonDocument.Parse(_data.WrittenMemory);
+        _data.ResetWrittenCount();
+        if (document.RootElement.TryGetProperty("error", out var error) && error.ValueKind == JsonValueKind.Object)
+        {
+            await BreakOffAsync(WorkerErrors.FromEvent(error));
+            return;
+        }
+
+        _json.ResetWrittenCount();
+        if (_rewriter.TryRewrite(document.RootElement, _json))
+        {
+            _output.Write("data: "u8);
+            _output.Write(_json.WrittenSpan);
+            _output.Write("\n\n"u8);
+        }
+    }
+
+    private async ValueTask FinishAsync()
+    {
+        _finished = true;
+        if (exchange.FinishReason is null)
+        {
+            await BreakOffAsync(ApiError.UpstreamError("The worker ended the reply without a reason. Try again."));
+            return;
+        }
+
+        await end(ReplyRewriter.EndOf(exchange.FinishReason), StatusCodes.Status200OK);
+        ChatCompletionWriter.WriteDone(_output);
+    }
+
+    private async ValueTask BreakOffAsync(ApiError error)
+    {
+        _finished = true;
+        await end(EndReason.WorkerFailed, StatusCodes.Status200OK);
+        _output.Write("data: "u8);
+        await using (var writer = new Utf8JsonWriter(_output, WireJson.WriterOptions))
+        {
+            error.WriteTo(writer);
+        }
+
+        _output.Write("\n\n"u8);
+    }
+}

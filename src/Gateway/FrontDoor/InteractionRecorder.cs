@@ -1,0 +1,99 @@
+using System.Threading.Channels;
+using Gateway.Domain.Interactions;
+using Gateway.Domain.Storage;
+
+namespace Gateway.FrontDoor;
+
+/// <summary>
+/// Appends interactions to the log off the request path, in the order they ended. A record that the log does not accept is
+/// kept and tried again; until then <see cref="Healthy"/> is false and the front door takes no new requests, so nothing
+/// that was served goes unrecorded. Thread-safe.
+/// </summary>
+public sealed partial class InteractionRecorder(IInteractionLog log, TimeProvider clock, ILogger<InteractionRecorder> logger) : BackgroundService
+{
+    private const int Capacity = 4096;
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(250);
+    private readonly Channel<Entry> _entries =
+        Channel.CreateBounded<Entry>(new BoundedChannelOptions(Capacity) { SingleReader = true });
+
+    private volatile bool _healthy = true;
+
+    /// <summary>False while the log accepts no records.</summary>
+    public bool Healthy => _healthy;
+
+    /// <summary>Hands over a record; waits only while the channel is full.</summary>
+    public ValueTask RecordAsync(Interaction interaction) =>
+        _entries.Writer.WriteAsync(new(interaction, null), CancellationToken.None);
+
+    /// <summary>Completes when everything recorded before the call is durable and visible.</summary>
+    public async Task FlushAsync(CancellationToken cancellationToken)
+    {
+        var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await _entries.Writer.WriteAsync(new(null, reached), cancellationToken);
+        await reached.Task.WaitAsync(cancellationToken);
+        await log.FlushAsync(cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        // The listener has stopped before, so no more records come; what is queued is appended before the base stops the loop.
+        _entries.Writer.TryComplete();
+        if (ExecuteTask is { } loop)
+        {
+            await Task.WhenAny(loop, Task.Delay(Timeout.Infinite, cancellationToken));
+        }
+
+        await base.StopAsync(cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await foreach (var entry in _entries.Reader.ReadAllAsync(stoppingToken))
+        {
+            if (entry.Interaction is { } interaction)
+            {
+                await AppendAsync(interaction, stoppingToken);
+            }
+
+            entry.Reached?.TrySetResult();
+        }
+    }
+
+    private async Task AppendAsync(Interaction interaction, CancellationToken stoppingToken)
+    {
+        while (true)
+        {
+            try
+            {
+                await log.AppendAsync(interaction, stoppingToken);
+                if (!_healthy)
+                {
+                    _healthy = true;
+                    LogRecovered();
+                }
+
+                return;
+            }
+            catch (IOException failure)
+            {
+                if (_healthy)
+                {
+                    _healthy = false;
+                    LogFailed(failure.Message);
+                }
+            }
+
+            await Task.Delay(RetryInterval, clock, stoppingToken);
+        }
+    }
+
+    [LoggerMessage(LogLevel.Error, "Interactions cannot be recorded ({Failure}); chat requests get 503 until they can.")]
+    private partial void LogFailed(string failure);
+
+    [LoggerMessage(LogLevel.Information, "Interactions are recorded again.")]
+    private partial void LogRecovered();
+
+    private readonly record struct Entry(Interaction? Interaction, TaskCompletionSource? Reached);
+}

@@ -1,0 +1,91 @@
+using System.Buffers;
+using System.Text.Json;
+using Gateway.Api.Wire;
+using Gateway.Domain.Interactions;
+
+namespace Gateway.FrontDoor;
+
+/// <summary>
+/// Rewrites a worker's reply objects for the client and notes what the record needs: text, finish reason, usage. The
+/// worker's id, time and model name are replaced; the generation and contract that answered are added.
+/// </summary>
+internal sealed class ReplyRewriter(Exchange exchange)
+{
+    /// <summary>
+    /// Writes a completion or a chunk of a stream. Returns false, with nothing written, for the usage chunk of a client that
+    /// did not ask for it.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">A member has another type than the dialect says.</exception>
+    public bool TryRewrite(JsonElement reply, IBufferWriter<byte> output)
+    {
+        var choices = reply.TryGetProperty("choices", out var given) && given.ValueKind == JsonValueKind.Array ? given : default;
+        if (choices.ValueKind == JsonValueKind.Array)
+        {
+            foreach (var choice in choices.EnumerateArray())
+            {
+                NoteChoice(choice);
+            }
+        }
+
+        if (reply.TryGetProperty("usage", out var usage) && usage.ValueKind == JsonValueKind.Object)
+        {
+            exchange.Usage = new(Count(usage, "prompt_tokens"), Count(usage, "completion_tokens"));
+            if (exchange.Request is { Stream: true, IncludeUsage: false } && choices.ValueKind == JsonValueKind.Array && choices.GetArrayLength() == 0)
+            {
+                return false;
+            }
+        }
+
+        using var writer = new Utf8JsonWriter(output, WireJson.WriterOptions);
+        Write(reply, writer);
+        return true;
+    }
+
+    private void Write(JsonElement reply, Utf8JsonWriter writer)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("id", exchange.Id);
+        foreach (var member in reply.EnumerateObject())
+        {
+            switch (member.Name)
+            {
+                case "created":
+                    writer.WriteNumber("created", exchange.Created);
+                    break;
+                case "model":
+                    writer.WriteString("model", exchange.Request.Model);
+                    break;
+                case "usage" when exchange.Request is { Stream: true, IncludeUsage: false }:
+                case "id" or "adapter_generation" or "contract":
+                    break;
+                default:
+                    member.WriteTo(writer);
+                    break;
+            }
+        }
+
+        writer.WriteString("adapter_generation", exchange.Assigned.Release.Release.Generation);
+        writer.WriteString("contract", exchange.Assigned.Release.ContractName);
+        writer.WriteEndObject();
+    }
+
+    private void NoteChoice(JsonElement choice)
+    {
+        if ((choice.TryGetProperty("delta", out var part) || choice.TryGetProperty("message", out part))
+            && part.TryGetProperty("content", out var content) && content.ValueKind == JsonValueKind.String)
+        {
+            exchange.AddReply(content.GetString()!);
+        }
+
+        if (choice.TryGetProperty("finish_reason", out var reason) && reason.ValueKind == JsonValueKind.String)
+        {
+            exchange.FinishReason = reason.GetString();
+        }
+    }
+
+    private static int Count(JsonElement usage, string name) =>
+        usage.TryGetProperty(name, out var value) && value.TryGetInt32(out var count) ? count : 0;
+
+    /// <summary>How a reply that came to its end ended.</summary>
+    public static EndReason EndOf(string? finishReason) => finishReason == "length" ? EndReason.Length : EndReason.Stop;
+}

@@ -1,0 +1,138 @@
+using Gateway.Api;
+using Gateway.Domain.Storage;
+using Gateway.FrontDoor;
+using Gateway.Model.Weights;
+using Gateway.Security;
+using Gateway.Storage;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+
+namespace Gateway.Hosting;
+
+/// <summary>
+/// A whole gateway in this process: store, front door and background services.
+/// Disposing it drains requests and then closes everything in reverse order.
+/// </summary>
+public sealed class GatewayHost : IAsyncDisposable
+{
+    private readonly GatewayStore _store;
+
+    private GatewayHost(WebApplication app, GatewayStore store, BaseModel model, Uri address)
+    {
+        (App, _store, Model, Address) = (app, store, model, address);
+    }
+
+    /// <summary>The front door.</summary>
+    public WebApplication App { get; }
+
+    /// <summary>The base model that is served.</summary>
+    public BaseModel Model { get; }
+
+    /// <summary>Where clients connect.</summary>
+    public Uri Address { get; }
+
+    /// <summary>Where the records are.</summary>
+    public string StoreDescription => _store.Description;
+
+    /// <summary>
+    /// Starts in this order: 1 the store, which also proves that no other process uses the data folder; 2 the worker;
+    /// 3 the front door's parts; 4 what a first start must create; 5 the listener. Requests are answered when the task completes.
+    /// </summary>
+    /// <param name="options">What to serve and where.</param>
+    /// <param name="configure">Adds or replaces services, for the demo and tests; null adds none.</param>
+    /// <param name="cancellationToken">Ends the start.</param>
+    /// <exception cref="StartRefusedException">It cannot start; the message says what to do.</exception>
+    public static async Task<GatewayHost> StartAsync(ServeOptions options, Action<WebApplicationBuilder>? configure, CancellationToken cancellationToken)
+    {
+        var clock = TimeProvider.System;
+        var builder = WebApplication.CreateSlimBuilder();
+        Listening.Configure(builder, options.Url);
+        builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning).AddFilter("Yarp", LogLevel.Warning).AddFilter("Microsoft.Hosting", LogLevel.Warning);
+        configure?.Invoke(builder);
+        using var loggers = LoggerFactory.Create(logging => logging.AddConsole().SetMinimumLevel(LogLevel.Warning));
+
+        GatewayStore? store = null;
+        WebApplication? app = null;
+        try
+        {
+            // 1 Store.
+            store = await GatewayStore.OpenAsync(options, clock, loggers);
+
+            // 2 Worker.
+            if (options.Workers.Count == 0)
+            {
+                throw new StartRefusedException("name a worker with --worker http://HOST:PORT");
+            }
+
+            var model = ReadModel(options);
+            IReadOnlyList<WorkerState> workers = [.. options.Workers.Select(uri => new WorkerState(uri.Authority, uri))];
+
+            // 3 Front door.
+            var secret = await InstallationSecret.ReadOrCreateAsync(store.Documents, cancellationToken);
+            builder.Services.AddGateway(options, store, model, workers, new ResponseIdSigner(secret), clock);
+            app = builder.Build();
+            MapRoutes(app);
+
+            // 4 First start, with workers that are up already getting what they must have.
+            await app.Services.GetRequiredService<WorkerHealthMonitor>().ProbeAllAsync(cancellationToken);
+            await BaseDeployment.EnsureAsync(
+                model, app.Services.GetRequiredService<RoutingState>(), app.Services.GetRequiredService<ReleaseBuilder>(),
+                app.Services.GetRequiredService<TrafficSwitch>(), cancellationToken);
+            await app.Services.GetRequiredService<WorkerAdapters>().EnsureAsync(app.Services.GetRequiredService<RoutingState>().Current, cancellationToken);
+
+            // 5 Listener.
+            await Listening.StartAsync(app, options.Url, cancellationToken);
+            var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+            return new(app, store, model, new Uri(address));
+        }
+        catch
+        {
+            await DisposeAsync(app, store);
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await App.StopAsync();
+        await DisposeAsync(App, _store);
+    }
+
+    private static async ValueTask DisposeAsync(WebApplication? app, GatewayStore? store)
+    {
+        await (app?.DisposeAsync() ?? ValueTask.CompletedTask);
+        await (store?.DisposeAsync() ?? ValueTask.CompletedTask);
+    }
+
+    private static BaseModel ReadModel(ServeOptions options)
+    {
+        try
+        {
+            return BaseModel.Read(options.Name, options.Model);
+        }
+        catch (Exception failure) when (failure is ModelFormatException or IOException or UnauthorizedAccessException)
+        {
+            throw new StartRefusedException($"the model in {options.Model} cannot be read: {failure.Message}", failure);
+        }
+    }
+
+    private static void MapRoutes(WebApplication app)
+    {
+        app.UseMiddleware<ErrorEnvelope>();
+        app.UseRouting();
+        app.MapPost("/v1/chat/completions", (HttpContext context, ChatRoad road) => road.HandleAsync(context));
+        app.MapModels();
+        app.MapContracts();
+        app.MapAdapters();
+        app.MapLora();
+        app.MapReleases();
+        app.MapDeployments();
+        app.MapRollouts();
+        app.MapJobs();
+        app.MapAudit();
+        app.MapInteractions();
+        app.MapFeedback();
+        app.MapHealth();
+    }
+}

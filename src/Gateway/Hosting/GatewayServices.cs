@@ -1,0 +1,65 @@
+using Gateway.Api;
+using Gateway.Domain.Storage;
+using Gateway.FrontDoor;
+using Gateway.Security;
+using Gateway.Storage;
+
+namespace Gateway.Hosting;
+
+/// <summary>The parts of the front door, by room. Background services stop in reverse order, after the listener.</summary>
+internal static class GatewayServices
+{
+    /// <summary>Registers every part on an opened store.</summary>
+    public static void AddGateway(
+        this IServiceCollection services, ServeOptions options, GatewayStore store, BaseModel model, IReadOnlyList<WorkerState> workers,
+        ResponseIdSigner ids, TimeProvider clock)
+    {
+        services.AddSingleton(options);
+        services.AddSingleton(clock);
+        services.AddSingleton(model);
+        services.AddSingleton(new DataFolder(options.Data));
+        services.AddSingleton(ids);
+        services.AddStorage(store);
+        services.AddFrontDoor(workers, options.WorkerToken);
+        services.AddApi();
+    }
+
+    private static void AddStorage(this IServiceCollection services, GatewayStore store)
+    {
+        services.AddSingleton<IDocumentStore>(_ => store.Documents);
+        services.AddSingleton<IInteractionLog>(_ => store.Interactions);
+        services.AddSingleton<ControlPlane>();
+        services.AddSingleton<Leases>();
+    }
+
+    private static void AddFrontDoor(this IServiceCollection services, IReadOnlyList<WorkerState> workers, string? workerToken)
+    {
+        services.AddHttpForwarder();
+        services.AddSingleton(new WorkerPool(workers));
+        services.AddSingleton(_ => new WorkerClient(workerToken));
+        services.AddSingleton<WorkerAdapters>();
+        services.AddSingleton<RoutingState>();
+        services.AddSingleton<TrafficSwitch>();
+        services.AddSingleton<ReleaseBuilder>();
+        services.AddSingleton<AdapterRegistry>();
+        services.AddSingleton<ChatRoad>();
+        services.AddBackground<InteractionRecorder>();
+        services.AddBackground<WorkerHealthMonitor>();
+        services.AddBackground<RoutingWatcher>();
+    }
+
+    private static void AddApi(this IServiceCollection services)
+    {
+        services.AddSingleton<ContractReader>();
+        services.AddSingleton<InteractionFinder>();
+        services.AddSingleton<FeedbackStore>();
+    }
+
+    /// <summary>Registers a background service that other parts can also ask for.</summary>
+    private static void AddBackground<T>(this IServiceCollection services)
+        where T : class, IHostedService
+    {
+        services.AddSingleton<T>();
+        services.AddHostedService(provider => provider.GetRequiredService<T>());
+    }
+}

@@ -1,0 +1,55 @@
+using Gateway.Domain.Storage;
+using Gateway.Storage;
+using Gateway.Storage.Files;
+using Gateway.Storage.Redis;
+
+namespace Gateway.Hosting;
+
+/// <summary>The opened store of this process; dispose it last.</summary>
+public sealed class GatewayStore : IAsyncDisposable
+{
+    private readonly IAsyncDisposable _owner;
+
+    private GatewayStore(IDocumentStore documents, IInteractionLog interactions, IAsyncDisposable owner, string description)
+    {
+        (Documents, Interactions, _owner, Description) = (documents, interactions, owner, description);
+    }
+
+    /// <summary>The documents.</summary>
+    public IDocumentStore Documents { get; }
+
+    /// <summary>The interaction log.</summary>
+    public IInteractionLog Interactions { get; }
+
+    /// <summary>Where the records are, for the start banner.</summary>
+    public string Description { get; }
+
+    /// <summary>Opens Redis when it is configured, else the embedded store in the data folder.</summary>
+    /// <exception cref="StartRefusedException">The store cannot be opened.</exception>
+    public static async Task<GatewayStore> OpenAsync(ServeOptions options, TimeProvider clock, ILoggerFactory loggers)
+    {
+        try
+        {
+            Directory.CreateDirectory(options.Data);
+            if (options.Redis is { } configuration)
+            {
+                var redis = await RedisStore.ConnectAsync(configuration, new RedisStoreOptions(), clock, loggers.CreateLogger<RedisStore>());
+                return new(redis, redis, redis, "Redis");
+            }
+
+            var files = FilesStore.Open(options.Data, new FilesStoreOptions(), clock, loggers.CreateLogger<FilesStore>());
+            return new(files, files, files, options.Data);
+        }
+        catch (StoreUnavailableException failure)
+        {
+            throw new StartRefusedException(failure.Message, failure);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new StartRefusedException($"the data folder {options.Data} cannot be created ({failure.Message}): pass --data with a folder you can write", failure);
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => _owner.DisposeAsync();
+}

@@ -1,0 +1,54 @@
+using System.Net;
+using Microsoft.AspNetCore.Connections;
+
+namespace Gateway.Hosting;
+
+/// <summary>How both web applications listen.</summary>
+internal static class Listening
+{
+    private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(30);
+
+    /// <summary>Sets up Kestrel on <paramref name="url"/>, or on a free loopback port. Stopping waits for replies under way.</summary>
+    /// <exception cref="StartRefusedException">The address is not usable.</exception>
+    public static void Configure(WebApplicationBuilder builder, string? url)
+    {
+        builder.WebHost.UseKestrelCore();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            if (url is null)
+            {
+                kestrel.Listen(IPAddress.Loopback, 0);
+            }
+        });
+        if (url is not null)
+        {
+            if (!Uri.TryCreate(url, UriKind.Absolute, out var address) || address.Scheme != Uri.UriSchemeHttp)
+            {
+                throw new StartRefusedException($"'{url}' is not an address to listen on: pass --urls http://HOST:PORT");
+            }
+
+            builder.WebHost.UseUrls(url);
+        }
+
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = DrainTimeout);
+    }
+
+    /// <summary>Starts the application and its background services.</summary>
+    /// <exception cref="StartRefusedException">The port is taken or may not be used.</exception>
+    public static async Task StartAsync(WebApplication app, string? url, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await app.StartAsync(cancellationToken);
+        }
+        catch (IOException failure) when (failure.InnerException is AddressInUseException)
+        {
+            throw new StartRefusedException($"{url} is in use by another process: stop it or pass --urls with another port", failure);
+        }
+        catch (Exception failure) when (failure is IOException or System.Net.Sockets.SocketException)
+        {
+            throw new StartRefusedException($"{url} cannot be listened on ({failure.Message}): pass --urls with an address of this machine", failure);
+        }
+    }
+}

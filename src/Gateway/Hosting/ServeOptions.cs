@@ -1,0 +1,35 @@
+namespace Gateway.Hosting;
+
+/// <summary>Everything <c>gateway serve</c> can be told.</summary>
+public sealed record ServeOptions
+{
+    /// <summary>Hugging Face model directory; with <see cref="Workers"/>, that of the model they serve.</summary>
+    public string Model { get; init; } = StarterModel;
+
+    /// <summary>The data folder: store, adapters, training runs.</summary>
+    public string Data { get; init; } = DataFolder.DefaultRoot();
+
+    /// <summary>Where clients connect.</summary>
+    public string Url { get; init; } = DefaultUrl;
+
+    /// <summary>StackExchange.Redis configuration; null keeps the records in the data folder.</summary>
+    public string? Redis { get; init; }
+
+    /// <summary>External workers; none runs the built-in one in this process.</summary>
+    public IReadOnlyList<Uri> Workers { get; init; } = [];
+
+    /// <summary>Bearer token that external workers ask for, or null.</summary>
+    public string? WorkerToken { get; init; }
+
+    /// <summary>Name of the base deployment.</summary>
+    public string Name { get; init; } = "starter";
+
+    /// <summary>Compute threads of the built-in worker.</summary>
+    public int Threads { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>Where clients connect by default: this machine only.</summary>
+    public const string DefaultUrl = "http://127.0.0.1:8080";
+
+    /// <summary>The model that travels with the executable.</summary>
+    public static string StarterModel => Path.Combine(AppContext.BaseDirectory, "Starter");
+}

@@ -1,0 +1,39 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Gateway.Security;
+
+/// <summary>
+/// Issues and checks response ids: <c>chatcmpl-</c>, 24 random hex digits and 16 hex digits of an HMAC-SHA-256 over them.
+/// An id that verifies was issued by this installation, so feedback on it is worth keeping even before its record is
+/// visible; any other id is refused without a look-up. Immutable and thread-safe.
+/// </summary>
+public sealed class ResponseIdSigner(ReadOnlyMemory<byte> secret)
+{
+    private const string Prefix = "chatcmpl-";
+    private const int NonceDigits = 24;
+    private const int SignatureDigits = 16;
+
+    /// <summary>A fresh signed id.</summary>
+    public string Issue()
+    {
+        var nonce = RandomNumberGenerator.GetHexString(NonceDigits, lowercase: true);
+        return Prefix + nonce + Sign(nonce);
+    }
+
+    /// <summary>True when <paramref name="id"/> was issued with this secret.</summary>
+    public bool Verify(string? id)
+    {
+        if (id is null || id.Length != Prefix.Length + NonceDigits + SignatureDigits || !id.StartsWith(Prefix, StringComparison.Ordinal))
+        {
+            return false;
+        }
+
+        var nonce = id.Substring(Prefix.Length, NonceDigits);
+        var signature = id[(Prefix.Length + NonceDigits)..];
+        return CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(signature), Encoding.UTF8.GetBytes(Sign(nonce)));
+    }
+
+    private string Sign(string nonce) =>
+        Convert.ToHexStringLower(HMACSHA256.HashData(secret.Span, Encoding.UTF8.GetBytes(nonce)).AsSpan(0, SignatureDigits / 2));
+}

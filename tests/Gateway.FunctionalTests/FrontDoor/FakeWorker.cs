@@ -1,0 +1,175 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Gateway.FunctionalTests.FrontDoor;
+
+/// <summary>A worker on a real port that answers as the test says, in vLLM's dialect.</summary>
+internal sealed class FakeWorker : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+
+    private FakeWorker(WebApplication app) => _app = app;
+
+    public Uri Address { get; private set; } = null!;
+
+    /// <summary>The text of the next replies, one chunk per entry.</summary>
+    public IReadOnlyList<string> Chunks { get; set; } = ["Hel", "lo"];
+
+    /// <summary>What happens after the chunks: "finish", "die" (when <see cref="Die"/> completes), "hang" or "silence" (no end marker).</summary>
+    public string Ending { get; set; } = "finish";
+
+    public string FinishReason { get; set; } = "stop";
+
+    /// <summary>A status other than 200 refuses every chat request with <see cref="ErrorBody"/>.</summary>
+    public int Status { get; set; } = 200;
+
+    public string ErrorBody { get; set; } = """{"error":{"message":"no","type":"BadRequestError","param":null,"code":400}}""";
+
+    /// <summary>Bodies of the chat requests it got.</summary>
+    public ConcurrentQueue<JsonElement> Requests { get; } = new();
+
+    /// <summary>Adapters it has, by name.</summary>
+    public ConcurrentDictionary<string, string> Adapters { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Completed by the test when the client has seen the chunks: a connection that dies takes along what was not read.</summary>
+    public TaskCompletionSource Die { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Completes when a hanging reply was cancelled by the front door.</summary>
+    public TaskCompletionSource Cancelled { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public static async Task<FakeWorker> StartAsync()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Logging.ClearProviders();
+        var app = builder.Build();
+        var worker = new FakeWorker(app);
+        app.MapGet("/health", () => Results.Ok());
+        app.MapGet("/v1/models", () => Results.Text("""{"object":"list","data":[{"id":"fake-base","object":"model","parent":null}]}""", "application/json"));
+        app.MapPost("/v1/load_lora_adapter", worker.LoadAsync);
+        app.MapPost("/v1/unload_lora_adapter", worker.UnloadAsync);
+        app.MapPost("/v1/chat/completions", worker.ChatAsync);
+        await app.StartAsync();
+        worker.Address = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+        return worker;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        using var now = new CancellationTokenSource();
+        await now.CancelAsync();
+        await _app.StopAsync(now.Token);
+        await _app.DisposeAsync();
+    }
+
+    private static async Task<JsonElement> ReadAsync(HttpContext context)
+    {
+        using var document = await JsonDocument.ParseAsync(context.Request.Body);
+        return document.RootElement.Clone();
+    }
+
+    private async Task<IResult> LoadAsync(HttpContext context)
+    {
+        var body = await ReadAsync(context);
+        Adapters[body.GetProperty("lora_name").GetString()!] = body.GetProperty("lora_path").GetString()!;
+        return Results.Text("Success: LoRA adapter added successfully.");
+    }
+
+    private async Task<IResult> UnloadAsync(HttpContext context)
+    {
+        Adapters.TryRemove((await ReadAsync(context)).GetProperty("lora_name").GetString()!, out _);
+        return Results.Text("Success: LoRA adapter removed successfully.");
+    }
+
+    private async Task ChatAsync(HttpContext context)
+    {
+        var body = await ReadAsync(context);
+        Requests.Enqueue(body);
+        var model = body.GetProperty("model").GetString()!;
+        if (model != "fake-base" && !Adapters.ContainsKey(model))
+        {
+            context.Response.StatusCode = 404;
+            await context.Response.WriteAsync("""{"error":{"message":"The model does not exist.","type":"NotFoundError","param":null,"code":404}}""");
+        }
+        else if (Status != 200)
+        {
+            context.Response.StatusCode = Status;
+            await context.Response.WriteAsync(ErrorBody);
+        }
+        else if (body.GetProperty("stream").GetBoolean())
+        {
+            await StreamAsync(context, model);
+        }
+        else
+        {
+            if (Ending == "hang")
+            {
+                await HangAsync(context);
+            }
+
+            context.Response.ContentType = "application/json";
+            await context.Response.WriteAsync($$"""
+                {"id":"cmpl-of-the-worker","object":"chat.completion","created":1,"model":"{{model}}",
+                 "choices":[{"index":0,"message":{"role":"assistant","content":{{Quote(string.Concat(Chunks))}} },"logprobs":null,"finish_reason":"{{FinishReason}}"}],
+                 "usage":{"prompt_tokens":7,"completion_tokens":2,"total_tokens":9} }
+                """);
+        }
+    }
+
+    private async Task StreamAsync(HttpContext context, string model)
+    {
+        context.Response.ContentType = "text/event-stream";
+        await SendAsync("""{"role":"assistant","content":""}""", "null");
+        foreach (var chunk in Chunks)
+        {
+            await SendAsync($$"""{"content":{{Quote(chunk)}} }""", "null");
+        }
+
+        switch (Ending)
+        {
+            case "die":
+                await Die.Task;
+                context.Abort();
+                return;
+            case "hang":
+                await HangAsync(context);
+                return;
+            case "silence":
+                return;
+        }
+
+        await SendAsync("{}", $"\"{FinishReason}\"");
+        await context.Response.WriteAsync($$"""
+            data: {"id":"x","object":"chat.completion.chunk","created":1,"model":"{{model}}","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":2,"total_tokens":9} }
+
+            data: [DONE]
+
+
+            """);
+
+        async Task SendAsync(string delta, string finishReason)
+        {
+            await context.Response.WriteAsync($$"""
+                data: {"id":"x","object":"chat.completion.chunk","created":1,"model":"{{model}}","choices":[{"index":0,"delta":{{delta}},"finish_reason":{{finishReason}}}],"usage":null}
+
+
+                """);
+            await context.Response.Body.FlushAsync();
+        }
+    }
+
+    private async Task HangAsync(HttpContext context)
+    {
+        await Task.Delay(Timeout.Infinite, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Cancelled.TrySetResult();
+    }
+
+    private static string Quote(string text) => JsonSerializer.Serialize(text);
+}
