@@ -67,8 +67,9 @@ internal static class Globals
             }
         }
 
+        // A name may come from a spread dictionary of the caller.
         foreach (var (name, value) in arguments.Named)
-            result.Set(Value.Of(name), value);
+            result.Set(Value.Of(name, Origin.Caller), value);
         return result;
     }
 

@@ -9,7 +9,7 @@ internal sealed record JsonStyle(string? Indent, string ItemSeparator, string Ke
     public static JsonStyle From(Arguments arguments)
     {
         arguments.AtMost(1, "ensure_ascii", "indent", "separators", "sort_keys");
-        // The filter's own signature puts ensure_ascii first: {{ x | tojson(true) }}.
+        // The filter takes ensure_ascii first: {{ x | tojson(true) }}.
         var escapes = arguments.Find(0, "ensure_ascii")?.IsTrue ?? false;
         var indent = arguments.Named.GetValueOrDefault("indent") switch
         {

@@ -239,7 +239,7 @@ internal sealed class MacroDefinition(
             if (key == "caller" && names.Contains("caller"))
                 scope.Set("caller", value);
             else if (names.Contains("kwargs"))
-                rest.Set(Value.Of(key), value);
+                rest.Set(Value.Of(key, Origin.Caller), value);
             else
                 throw TemplateException.Runtime($"macro '{name}' takes no keyword argument '{key}'.");
         }
