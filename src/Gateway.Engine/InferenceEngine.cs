@@ -101,11 +101,17 @@ public sealed class InferenceEngine : IDisposable
     /// Hands a request to the compute thread; may be called from any thread. When accepted, the reply's events come through
     /// <paramref name="stream"/> and end exactly once; otherwise the lease stays the caller's.
     /// </summary>
-    /// <exception cref="ArgumentException">Prompt or token limit is empty.</exception>
+    /// <exception cref="ArgumentException">Prompt or token limit is empty, or a token is outside the vocabulary.</exception>
     public SubmitOutcome Submit(GenerationRequest request, out GenerationStream? stream)
     {
         ArgumentOutOfRangeException.ThrowIfZero(request.Prompt.Length, nameof(request));
         ArgumentOutOfRangeException.ThrowIfLessThan(request.MaximumTokens, 1, nameof(request));
+        if (request.Prompt.Span.ContainsAnyExceptInRange(0, _model.Config.VocabularySize - 1))
+        {
+            // Refused here, because the network would fail the whole batch for it.
+            throw new ArgumentException($"a token is outside the vocabulary of {_model.Config.VocabularySize}; use the tokenizer of this model.", nameof(request));
+        }
+
         stream = null;
         if ((long)request.Prompt.Length + request.MaximumTokens > MaximumSequenceLength)
         {

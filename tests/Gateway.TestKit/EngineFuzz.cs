@@ -108,7 +108,7 @@ public static class EngineFuzz
 
     private static FuzzRequest RandomRequest(Random random, int vocabulary)
     {
-        var prompt = Enumerable.Range(0, random.Next(1, 90)).Select(_ => random.Next(vocabulary)).ToArray();
+        var prompt = Enumerable.Range(0, random.Next(1, 90)).Select(_ => random.Next(8, vocabulary)).ToArray();
         var adapter = random.Next(AdapterCount + 1);
         var sampling = random.Next(3) == 0
             ? SamplingSettings.Greedy

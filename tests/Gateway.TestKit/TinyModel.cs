@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Gateway.Model.Lora;
 using Gateway.Model.Network;
 using Gateway.Model.Numerics;
@@ -6,16 +7,26 @@ using Gateway.Model.Weights;
 namespace Gateway.TestKit;
 
 /// <summary>
-/// A Hugging Face Llama checkpoint with seeded random weights in a temporary folder: two layers, width 32. Small enough to run
-/// in a test, real enough to go through the loaders.
+/// A Hugging Face Llama checkpoint with seeded random weights, a byte-level tokenizer and a chat template in a temporary
+/// folder: two layers, width 32. Small enough to run in a test, real enough to go through the loaders.
 /// </summary>
 public sealed class TinyModel : IDisposable
 {
+    /// <summary>The token that ends a message; id 0.</summary>
+    public const string EndToken = "<|end|>";
+
+    /// <summary>The token that starts a message; id 1.</summary>
+    public const string StartToken = "<|start|>";
+
+    private const string ChatTemplate =
+        "{% for message in messages %}<|start|>{{ message['role'] }}\\n{{ message['content'] }}<|end|>{% endfor %}{% if add_generation_prompt %}<|start|>assistant\\n{% endif %}";
+
     private readonly TemporaryFolder _folder = new();
 
-    /// <summary>Writes the checkpoint.</summary>
-    public TinyModel(int vocabulary = 160, int contextLength = 256, int seed = 1)
+    /// <summary>Writes the model directory.</summary>
+    public TinyModel(int contextLength = 256, int seed = 1)
     {
+        var vocabulary = WriteTokenizer();
         Config = new ModelConfig
         {
             Family = ModelFamily.Llama,
@@ -30,11 +41,12 @@ public sealed class TinyModel : IDisposable
             RmsNormEpsilon = 1e-5f,
             RopeTheta = 10000,
             TiedEmbeddings = false,
+            EndTokens = [0],
         };
         File.WriteAllText(System.IO.Path.Combine(Path, "config.json"), $$"""
             {"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":32,"intermediate_size":64,"num_hidden_layers":2,
              "num_attention_heads":4,"num_key_value_heads":2,"head_dim":8,"vocab_size":{{vocabulary}},"max_position_embeddings":{{contextLength}},
-             "rms_norm_eps":1e-05,"rope_theta":10000.0,"tie_word_embeddings":false,"hidden_act":"silu","torch_dtype":"float32"}
+             "rms_norm_eps":1e-05,"rope_theta":10000.0,"tie_word_embeddings":false,"eos_token_id":0,"hidden_act":"silu","torch_dtype":"float32"}
             """);
         WriteWeights(new Random(seed));
     }
@@ -67,6 +79,36 @@ public sealed class TinyModel : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _folder.Dispose();
+
+    /// <summary>Two special tokens, the 256 bytes in GPT-2's alphabet and a few merges; returns the size.</summary>
+    private int WriteTokenizer()
+    {
+        var printable = Enumerable.Range('!', '~' - '!' + 1).Concat(Enumerable.Range(0xA1, 0xAC - 0xA1 + 1)).Concat(Enumerable.Range(0xAE, 0xFF - 0xAE + 1)).ToHashSet();
+        var moved = 0;
+        var alphabet = Enumerable.Range(0, 256).Select(value => ((char)(printable.Contains(value) ? value : 256 + moved++)).ToString()).ToList();
+        string[][] merges = [["t", "h"], ["th", "e"], ["\u0120", "the"], ["o", "x"]];
+        string[] tokens = [EndToken, StartToken, .. alphabet, .. merges.Select(merge => merge[0] + merge[1])];
+        JsonObject Special(int id) => new() { ["id"] = id, ["content"] = tokens[id], ["special"] = true, ["normalized"] = false, ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false };
+        JsonObject ByteLevel() => new() { ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["trim_offsets"] = true, ["use_regex"] = true };
+        var json = new JsonObject
+        {
+            ["version"] = "1.0",
+            ["added_tokens"] = new JsonArray(Special(0), Special(1)),
+            ["normalizer"] = null,
+            ["pre_tokenizer"] = ByteLevel(),
+            ["post_processor"] = null,
+            ["decoder"] = ByteLevel(),
+            ["model"] = new JsonObject
+            {
+                ["type"] = "BPE",
+                ["vocab"] = new JsonObject(tokens.Select((token, id) => KeyValuePair.Create(token, (JsonNode?)id))),
+                ["merges"] = new JsonArray([.. merges.Select(merge => (JsonNode)new JsonArray(merge[0], merge[1]))]),
+            },
+        };
+        File.WriteAllText(System.IO.Path.Combine(Path, "tokenizer.json"), json.ToJsonString());
+        File.WriteAllText(System.IO.Path.Combine(Path, "tokenizer_config.json"), $$"""{"eos_token":"{{EndToken}}","chat_template":"{{ChatTemplate}}"}""");
+        return tokens.Length;
+    }
 
     private void WriteWeights(Random random)
     {

@@ -190,6 +190,14 @@ public sealed record ApiError(int Status, string Type, string Code, string Messa
     public static ApiError InvalidAdapter(string reason) =>
         new(422, InvalidRequest, "invalid_lora_adapter", $"The adapter cannot be served on this base model: {reason}", "lora_path");
 
+    /// <summary>400: a compare-and-swap that does not ask for replacement.</summary>
+    public static ApiError InvalidAdapterLoadPolicy() =>
+        new(400, InvalidRequest, "invalid_lora_load_policy", "'expected_generation' needs 'load_inplace': true. Add it or drop the expectation.", "expected_generation");
+
+    /// <summary>409: the name does not point to the expected generation.</summary>
+    public static ApiError AdapterGenerationMismatch(string name) =>
+        Conflict("lora_generation_mismatch", $"The LoRA adapter '{name}' does not have the expected generation. Read GET /v1/lora_adapters and decide again.", "expected_generation");
+
     /// <summary>409: no room for another adapter.</summary>
     public static ApiError AdapterLimitExceeded(int limit) =>
         Conflict("lora_adapter_limit_exceeded", $"{limit} adapter generations are resident, which is the limit. Unload one and try again.");

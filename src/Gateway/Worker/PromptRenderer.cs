@@ -1,0 +1,93 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
+using Gateway.Api.Wire;
+using Gateway.Domain.Interactions;
+using Gateway.Domain.Json;
+using Gateway.Model.Text;
+
+namespace Gateway.Worker;
+
+/// <summary>From a checked request to prompt ids, with the request's template or the model's own. Thread-safe.</summary>
+internal sealed class PromptRenderer
+{
+    // A deployment's contract sends the same template with every request; parsing it once is enough.
+    private const int MaximumTemplates = 64;
+
+    private readonly Tokenizer _tokenizer;
+    private readonly TimeProvider _clock;
+    private readonly ChatRenderer? _own;
+    private readonly ConcurrentDictionary<string, ChatRenderer> _given = new(StringComparer.Ordinal);
+
+    /// <summary>Parses the model's own template, if it has one.</summary>
+    /// <exception cref="TemplateException">The model's template cannot be parsed.</exception>
+    public PromptRenderer(Tokenizer tokenizer, TimeProvider clock)
+    {
+        (_tokenizer, _clock) = (tokenizer, clock);
+        _own = tokenizer.Settings.ChatTemplate is null ? null : new ChatRenderer(tokenizer);
+    }
+
+    /// <summary>
+    /// Renders the messages. <c>developer</c> becomes <c>system</c> when the template does not know that role. What the template
+    /// refuses is an error of the messages; what is wrong with a given template is an error of the template.
+    /// </summary>
+    public bool TryRender(ChatCompletionRequest request, [NotNullWhen(true)] out int[]? ids, [NotNullWhen(false)] out ApiError? error)
+    {
+        ids = null;
+        try
+        {
+            if (RendererFor(request) is not { } renderer)
+            {
+                error = ApiError.InvalidValue("chat_template", "the model has no chat template of its own, so the request must give one.");
+                return false;
+            }
+
+            ids = renderer.RenderPrompt(Input(request, renderer.Template.Source)).Ids;
+            error = ids.Length > 0 ? null : ApiError.InvalidValue("messages", "the chat template makes an empty prompt of them.");
+        }
+        catch (TemplateException failure)
+        {
+            var isOfTemplate = request.ChatTemplate is not null && failure.Kind != TemplateErrorKind.Raised;
+            error = ApiError.InvalidValue(isOfTemplate ? "chat_template" : "messages", $"the chat template does not render: {failure.Message}");
+        }
+
+        return error is null;
+    }
+
+    private ChatRenderer? RendererFor(ChatCompletionRequest request)
+    {
+        if (request.ChatTemplate is not { } source)
+        {
+            return _own;
+        }
+
+        if (_given.TryGetValue(source, out var known))
+        {
+            return known;
+        }
+
+        if (_given.Count >= MaximumTemplates)
+        {
+            _given.Clear();
+        }
+
+        return _given.GetOrAdd(source, new ChatRenderer(_tokenizer, ChatTemplate.Parse(source)));
+    }
+
+    private ChatInput Input(ChatCompletionRequest request, string template)
+    {
+        IReadOnlyList<ChatMessage> messages = template.Contains("developer", StringComparison.Ordinal)
+            ? request.Messages
+            : [.. request.Messages.Select(message => message.Role == "developer" ? message with { Role = "system" } : message)];
+        return new ChatInput
+        {
+            Messages = JsonSerializer.SerializeToElement(messages, DomainJson.Default.IReadOnlyListChatMessage),
+            Tools = request.Tools,
+            AddGenerationPrompt = request.AddGenerationPrompt,
+            TemplateVariables = request.TemplateVariables is { } variables
+                ? JsonSerializer.SerializeToElement(variables, WireJsonContext.Default.IReadOnlyDictionaryStringJsonElement)
+                : null,
+            Now = _clock.GetUtcNow(),
+        };
+    }
+}

@@ -1,0 +1,26 @@
+namespace Gateway.Worker;
+
+/// <summary>How a worker runs.</summary>
+public sealed record WorkerOptions
+{
+    /// <summary>Hugging Face model directory: weights, tokenizer and chat template.</summary>
+    public required string ModelDirectory { get; init; }
+
+    /// <summary>The name under which the base model is served.</summary>
+    public string ModelName { get; init; } = "starter";
+
+    /// <summary>Shared token that callers must send as bearer token; null on a loopback listener.</summary>
+    public string? Token { get; init; }
+
+    /// <summary>Compute threads.</summary>
+    public int Threads { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>Memory for the key/value cache in bytes; one full context is reserved in any case.</summary>
+    public long CacheBytes { get; init; } = 256L << 20;
+
+    /// <summary>Adapter generations in memory, retired ones included.</summary>
+    public int MaximumAdapters { get; init; } = 16;
+
+    /// <summary>Largest request body in bytes.</summary>
+    public long MaximumBodyBytes { get; init; } = 8L << 20;
+}
