@@ -24,6 +24,7 @@ internal sealed class FilesDocuments : IAsyncDisposable
     private LogFile log;
     private volatile DocumentIndex index;
     private long compactAt;
+    private bool nameIsDurable = true;
 
     private FilesDocuments(string path, FilesStoreOptions options, TimeProvider clock, ILogger logger)
     {
@@ -136,6 +137,7 @@ internal sealed class FilesDocuments : IAsyncDisposable
 
             if (payloads.Count > 0)
             {
+                EnsureNameIsDurable();
                 log.Append(payloads, new long[payloads.Count]);
                 index = next;
             }
@@ -227,7 +229,8 @@ internal sealed class FilesDocuments : IAsyncDisposable
 
     /// <summary>
     /// Writes the live documents to a new file, makes it durable, and renames it over the log. A crash before the rename
-    /// leaves the old log in force; the leftover is deleted at the next start.
+    /// leaves the old log in force; the leftover is deleted at the next start. From the rename on only the new file counts,
+    /// and nothing is acknowledged before its name is durable.
     /// </summary>
     private void Compact()
     {
@@ -252,7 +255,7 @@ internal sealed class FilesDocuments : IAsyncDisposable
                 next.Append([record.Payload], address);
             }
 
-            DurableFiles.Replace(NextPath(path), path);
+            File.Move(NextPath(path), path, overwrite: true);
         }
         catch
         {
@@ -262,7 +265,17 @@ internal sealed class FilesDocuments : IAsyncDisposable
 
         logger.LogInformation("{Path} rewritten: {Before} bytes before, {After} after.", path, log.Length, next.Length);
         log.Dispose();
-        log = next;
+        (log, nameIsDurable) = (next, false);
+        EnsureNameIsDurable();
+    }
+
+    private void EnsureNameIsDurable()
+    {
+        if (!nameIsDurable)
+        {
+            FolderSync.Flush(Path.GetDirectoryName(path)!);
+            nameIsDurable = true;
+        }
     }
 
     /// <summary>A commit, or with null writes the wish to rewrite the log.</summary>

@@ -100,7 +100,7 @@ internal sealed class LogFile : IDisposable
         {
             RandomAccess.Write(handle, Magic, 0);
             RandomAccess.FlushToDisk(handle);
-            DurableFiles.FlushFolder(Path.GetDirectoryName(path)!);
+            FolderSync.Flush(Path.GetDirectoryName(path)!);
             Length = Magic.Length;
             return;
         }

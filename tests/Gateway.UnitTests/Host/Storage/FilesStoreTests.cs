@@ -169,6 +169,18 @@ public sealed class FilesStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task Commit_WhenAcknowledged_IsInTheFile()
+    {
+        await using var store = Open();
+        for (var i = 0; i < 200; i++)
+        {
+            var before = new FileInfo(LogPath).Length;
+            await store.CommitAsync([Write($"k{i}")], Token);
+            Assert.True(new FileInfo(LogPath).Length > before, $"commit {i} was acknowledged before it was written");
+        }
+    }
+
+    [Fact]
     public async Task Commit_AfterDispose_SaysThatTheStoreIsClosed()
     {
         var store = Open();

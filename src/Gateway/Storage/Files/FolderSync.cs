@@ -3,18 +3,11 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage.Files;
 
-/// <summary>The two steps that make a new or renamed file survive a power cut: its content first, then its name.</summary>
-internal static partial class DurableFiles
+/// <summary>What a new or renamed file needs besides its own fsync to survive a power cut: its folder's.</summary>
+internal static partial class FolderSync
 {
-    /// <summary>Renames over the target and makes the new name durable.</summary>
-    public static void Replace(string source, string target)
-    {
-        File.Move(source, target, overwrite: true);
-        FlushFolder(Path.GetDirectoryName(target)!);
-    }
-
     /// <summary>Makes the names in a folder durable (fsync of the folder; Windows keeps names with the file).</summary>
-    public static void FlushFolder(string folder)
+    public static void Flush(string folder)
     {
         if (OperatingSystem.IsWindows())
         {
