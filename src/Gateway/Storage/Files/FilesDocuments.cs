@@ -273,7 +273,7 @@ internal sealed class FilesDocuments : IAsyncDisposable
     {
         if (!nameIsDurable)
         {
-            FolderSync.Flush(Path.GetDirectoryName(path)!);
+            DurableFiles.FlushFolder(Path.GetDirectoryName(path)!);
             nameIsDurable = true;
         }
     }

@@ -100,7 +100,7 @@ internal sealed class LogFile : IDisposable
         {
             RandomAccess.Write(handle, Magic, 0);
             RandomAccess.FlushToDisk(handle);
-            FolderSync.Flush(Path.GetDirectoryName(path)!);
+            DurableFiles.FlushFolder(Path.GetDirectoryName(path)!);
             Length = Magic.Length;
             return;
         }

@@ -4,10 +4,10 @@ using Microsoft.Win32.SafeHandles;
 namespace Gateway.Storage.Files;
 
 /// <summary>What a new or renamed file needs besides its own fsync to survive a power cut: its folder's.</summary>
-internal static partial class FolderSync
+internal static partial class DurableFiles
 {
     /// <summary>Makes the names in a folder durable (fsync of the folder; Windows keeps names with the file).</summary>
-    public static void Flush(string folder)
+    public static void FlushFolder(string folder)
     {
         if (OperatingSystem.IsWindows())
         {
