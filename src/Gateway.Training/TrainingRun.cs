@@ -55,7 +55,7 @@ public sealed class TrainingRun(RunFolder folder, TimeProvider clock, IProgress<
         var rows = Curate(request);
         var replay = await ReplayAsync(request, model, renderer, cancellationToken);
         Train(request, model, compute, renderer, rows, replay, cancellationToken);
-        await EvaluateAsync(request, model, compute, renderer, rows, replay, cancellationToken);
+        await EvaluateAsync(request, model, renderer, rows, replay, cancellationToken);
         Gate(request);
     }
 
@@ -93,10 +93,10 @@ public sealed class TrainingRun(RunFolder folder, TimeProvider clock, IProgress<
         {
             var prompts = RunFolder.ReadRows(folder.File("general-prompts.jsonl"), TrainingJson.Default.GeneralPrompt).ToList();
             var messages = prompts.Select(prompt => (IReadOnlyList<ChatMessage>)[new ChatMessage { Role = "user", Content = prompt.Prompt }]).ToList();
-            await using var generator = new ReplyGenerator(model, renderer);
+            using var generator = new ReplyGenerator(model, renderer);
             var replies = await generator.GenerateAsync(
                 messages,
-                adapter: null,
+                adapterFolder: null,
                 new ReplySettings { MaxTokens = ReplyTokens, Temperature = 0.8f, TopP = 0.95f, Seed = request.Seed },
                 (done, total) => progress.Report(new RunProgress("replay", done, total)),
                 cancellationToken);
@@ -106,7 +106,7 @@ public sealed class TrainingRun(RunFolder folder, TimeProvider clock, IProgress<
                 {
                     Id = $"replay-{i}",
                     Messages = messages[i],
-                    Target = replies[i],
+                    Target = replies[i].Text,
                     Weight = 1,
                     Kind = ExampleKind.Replay,
                     Split = i < prompts.Count * ReplayHeldOutShare ? ExampleSplit.Test : ExampleSplit.Train,
@@ -155,7 +155,7 @@ public sealed class TrainingRun(RunFolder folder, TimeProvider clock, IProgress<
         }
 
         var learningRate = request.Settings.LearningRateFor(model.Config.ParameterCount);
-        using var adapter = LoraParameters.Create(LoraSpec.AllLinear(request.Settings.Rank, request.Settings.Alpha), model.Config, request.Seed);
+        using var adapter = LoraParameters.Create(LoraSpec.Create(request.Settings.Rank, request.Settings.Alpha), model.Config, (ulong)request.Seed);
         using var pass = new TrainingPass(model);
         var trainer = new SftTrainer(request.Settings, request.Seed, learningRate, clock)
         {
@@ -163,8 +163,8 @@ public sealed class TrainingRun(RunFolder folder, TimeProvider clock, IProgress<
         };
         var result = trainer.Train(
             pass, adapter, compute, [.. train, .. replayRows], validation, folder.File("train.checkpoint"), cancellationToken);
-        adapter.Save(folder.File("adapter"), Path.GetFileName(request.ModelDirectory));
-        using var saved = PeftFile.Load(folder.File("adapter"), model.Config);
+        adapter.Save(folder.File("adapter"), SavedType.F32);
+        using var saved = PeftFile.Load(folder.File("adapter"), model.Config, new AdapterLimits());
         folder.Write("train", new TrainManifest(saved.Generation, result, learningRate), TrainingJson.Default.TrainManifest);
         progress.Report(new RunProgress(
             "train", 1, 1, FormattableString.Invariant($"best epoch {result.BestEpoch}, validation loss {result.BestValidationLoss:F3}")));
@@ -174,7 +174,6 @@ public sealed class TrainingRun(RunFolder folder, TimeProvider clock, IProgress<
     private async Task EvaluateAsync(
         RunRequest request,
         Transformer model,
-        Compute compute,
         ChatRenderer renderer,
         IReadOnlyList<ExampleRow> rows,
         IReadOnlyList<ExampleRow> replay,
@@ -185,14 +184,12 @@ public sealed class TrainingRun(RunFolder folder, TimeProvider clock, IProgress<
             return;
         }
 
-        using var candidate = PeftFile.Load(folder.File("adapter"), model.Config);
-        using var stable = Directory.Exists(folder.File("stable")) ? PeftFile.Load(folder.File("stable"), model.Config) : null;
         var evaluation = new PairedEvaluation(model, renderer, request.Contract);
         var report = await evaluation.RunAsync(
             [.. rows.Where(row => row.Split == ExampleSplit.Test)],
             [.. replay.Where(row => row.Split == ExampleSplit.Test)],
-            stable,
-            candidate,
+            Directory.Exists(folder.File("stable")) ? folder.File("stable") : null,
+            folder.File("adapter"),
             (done, total) => progress.Report(new RunProgress("evaluate", done, total)),
             cancellationToken);
         folder.Write("report", report, TrainingJson.Default.EvaluationReport);

@@ -68,8 +68,9 @@ public sealed class PretrainRun(PretrainOptions options, TimeProvider clock, IPr
 
         // 4. Train.
         using var compute = new Compute(options.Threads);
-        using var parameters = TransformerParameters.Create(StarterRecipe.Config, options.Seed);
-        Train(parameters, compute, tokenizer, streams, cancellationToken);
+        using var parameters = TransformerParameters.Create(StarterRecipe.Config, (ulong)options.Seed);
+        using var model = Transformer.Create(parameters, compute);
+        Train(model, parameters, tokenizer, streams, cancellationToken);
 
         // 5. Write.
         StarterFiles.WriteModel(options.Output, parameters, tokenizer);
@@ -178,7 +179,7 @@ public sealed class PretrainRun(PretrainOptions options, TimeProvider clock, IPr
     }
 
     private void Train(
-        TransformerParameters parameters, Compute compute, Tokenizer tokenizer, List<TokenStream> streams, CancellationToken cancellationToken)
+        Transformer model, TransformerParameters parameters, Tokenizer tokenizer, List<TokenStream> streams, CancellationToken cancellationToken)
     {
         var steps = (int)(options.Tokens / StarterRecipe.BatchTokens);
         var schedule = new LearningRateSchedule
@@ -190,10 +191,10 @@ public sealed class PretrainRun(PretrainOptions options, TimeProvider clock, IPr
         };
         var mixture = new TokenMixture(streams, options.Seed);
         using var optimizer = new AdamW(
-            parameters.All, new AdamWSettings { Beta2 = 0.95f, WeightDecay = 0.1f, MaxGradientNorm = 1 }, compute);
-        using var pass = new TrainingPass(parameters, compute);
+            parameters.All, new AdamWSettings { Beta2 = 0.95f, WeightDecay = 0.1f, MaxGradientNorm = 1 }, model.Compute);
+        using var pass = new TrainingPass(model);
         var first = Resume(parameters, optimizer, mixture);
-        parameters.Refresh(compute);
+        model.Refresh(parameters);
         var (lossSum, lossCount, windowStart) = (0.0, 0L, clock.GetTimestamp());
         for (var step = first; step < steps; step++)
         {
@@ -208,7 +209,7 @@ public sealed class PretrainRun(PretrainOptions options, TimeProvider clock, IPr
             }
 
             var norm = optimizer.Step(schedule.At(step));
-            parameters.Refresh(compute);
+            model.Refresh(parameters);
             lossSum += loss;
             lossCount += targets;
             if ((step + 1) % StepsPerPoint == 0 || step + 1 == steps)

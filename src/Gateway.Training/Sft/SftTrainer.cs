@@ -64,7 +64,6 @@ public sealed class SftTrainer(SftSettings settings, int seed, double peakLearni
         var validationBatch = SftBatch.Pack(validation);
         if (state.InitialLoss is null)
         {
-            adapter.Refresh(compute);
             state.InitialLoss = MeanLoss(pass, validationBatch, adapter);
         }
 
@@ -79,7 +78,6 @@ public sealed class SftTrainer(SftSettings settings, int seed, double peakLearni
             var rows = order.AsSpan(from, Math.Min(settings.BatchRows, train.Count - from)).ToArray().Select(i => train[i]).ToList();
 
             // 1. Gradients. Rows of one weight go through the network together; all share the batch's normalisation.
-            adapter.Refresh(compute);
             var weightSum = rows.Sum(row => row.Weight * row.TargetCount);
             var loss = 0.0;
             foreach (var group in rows.GroupBy(row => row.Weight))
@@ -103,8 +101,7 @@ public sealed class SftTrainer(SftSettings settings, int seed, double peakLearni
             // 3. At the end of an epoch: validation, best weights, early stopping.
             if (state.Step % stepsPerEpoch == 0)
             {
-                adapter.Refresh(compute);
-                var validationLoss = MeanLoss(pass, validationBatch, adapter);
+                    var validationLoss = MeanLoss(pass, validationBatch, adapter);
                 var rate = tokensSinceStart / Math.Max(1e-9, clock.GetElapsedTime(started).TotalSeconds);
                 state.EndEpoch(new SftEpoch(epoch + 1, state.Step, state.EpochLoss / stepsPerEpoch, validationLoss, norm, rate), settings.Patience);
                 if (state.Epochs.Count >= DivergedEvaluations
