@@ -55,12 +55,21 @@ public sealed class ReplyGenerator : IDisposable
         _engine = new InferenceEngine(model, _slots, new EngineOptions { CacheBlocks = Math.Min(blocks, 4096), MaximumRunning = Concurrency });
     }
 
+    /// <summary>One reply per conversation, in order, as <see cref="ContinueAsync"/> gives it.</summary>
+    public Task<IReadOnlyList<GeneratedReply>> GenerateAsync(
+        IReadOnlyList<IReadOnlyList<ChatMessage>> conversations,
+        string? adapterFolder,
+        ReplySettings settings,
+        Action<int, int> onProgress,
+        CancellationToken cancellationToken) =>
+        ContinueAsync([.. conversations.Select(_renderer.RenderPrompt)], adapterFolder, settings, onProgress, cancellationToken);
+
     /// <summary>
-    /// One reply per prompt, in order; an empty reply where the prompt does not fit. <paramref name="adapterFolder"/> null
-    /// answers with the base model.
+    /// One continuation per prompt of token ids, in order; an empty one where the prompt does not fit.
+    /// <paramref name="adapterFolder"/> null uses the base model.
     /// </summary>
-    public async Task<IReadOnlyList<GeneratedReply>> GenerateAsync(
-        IReadOnlyList<IReadOnlyList<ChatMessage>> prompts,
+    public async Task<IReadOnlyList<GeneratedReply>> ContinueAsync(
+        IReadOnlyList<int[]> prompts,
         string? adapterFolder,
         ReplySettings settings,
         Action<int, int> onProgress,
@@ -82,7 +91,7 @@ public sealed class ReplyGenerator : IDisposable
             new ParallelOptions { MaxDegreeOfParallelism = Concurrency, CancellationToken = cancellationToken },
             async (i, token) =>
             {
-                replies[i] = await GenerateAsync(prompts[i], adapterFolder is null ? null : _slots.Acquire(AdapterName), settings, i, token);
+                replies[i] = await ContinueAsync(prompts[i], adapterFolder is null ? null : _slots.Acquire(AdapterName), settings, i, token);
                 onProgress(Interlocked.Increment(ref done), prompts.Count);
             });
         return replies;
@@ -95,10 +104,9 @@ public sealed class ReplyGenerator : IDisposable
         _slots.Dispose();
     }
 
-    private async Task<GeneratedReply> GenerateAsync(
-        IReadOnlyList<ChatMessage> messages, AdapterLease? lease, ReplySettings settings, int index, CancellationToken cancellationToken)
+    private async Task<GeneratedReply> ContinueAsync(
+        int[] prompt, AdapterLease? lease, ReplySettings settings, int index, CancellationToken cancellationToken)
     {
-        var prompt = _renderer.RenderPrompt(messages);
         var outcome = _engine.Submit(
             new GenerationRequest
             {

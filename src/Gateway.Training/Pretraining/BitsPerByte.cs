@@ -1,4 +1,5 @@
 using System.Text;
+using Gateway.Model.Lora;
 using Gateway.Model.Network;
 using Gateway.Model.Text;
 
@@ -51,7 +52,7 @@ public static class BitsPerByte
                 return 0;
             }
 
-            var sum = pass.Evaluate(new TrainingBatch([.. ids], [.. labels], [.. starts]));
+            var sum = pass.Evaluate(new TrainingBatch([.. ids], [.. labels], [.. starts]), adapter: (LoraWeights?)null);
             ids.Clear();
             labels.Clear();
             starts.Clear();

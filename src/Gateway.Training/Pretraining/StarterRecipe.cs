@@ -8,11 +8,11 @@ namespace Gateway.Training.Pretraining;
 /// </summary>
 public static class StarterRecipe
 {
+    /// <summary>The special tokens; they take the first ids in this order.</summary>
+    public static IReadOnlyList<string> SpecialTokens { get; } = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
+
     /// <summary>Separates documents and stands before the first token of running text.</summary>
     public const string EndOfText = "<|endoftext|>";
-
-    /// <summary>Opens a turn.</summary>
-    public const string TurnStart = "<|im_start|>";
 
     /// <summary>Closes a turn.</summary>
     public const string TurnEnd = "<|im_end|>";
@@ -24,7 +24,7 @@ public static class StarterRecipe
     public const int BatchTokens = 4096;
 
     /// <summary>Default length of the run in tokens.</summary>
-    public const long DefaultTokens = 26_000_000;
+    public const long DefaultTokens = 16_000_000;
 
     /// <summary>Longest document piece in the first part of the run.</summary>
     public const int ShortPiece = 384;
@@ -36,7 +36,7 @@ public static class StarterRecipe
     public const double ShortPieceShare = 0.85;
 
     /// <summary>Peak learning rate of AdamW.</summary>
-    public const double PeakLearningRate = 4e-3;
+    public const double PeakLearningRate = 3e-3;
 
     /// <summary>Share of the steps spent on warm-up.</summary>
     public const double WarmupShare = 0.02;
@@ -56,6 +56,7 @@ public static class StarterRecipe
         RmsNormEpsilon = 1e-5f,
         RopeTheta = 10_000,
         TiedEmbeddings = true,
+        EndTokens = [0, 2],
     };
 
     /// <summary>
