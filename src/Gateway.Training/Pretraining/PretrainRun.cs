@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Gateway.Domain.Interactions;
@@ -24,6 +23,9 @@ public sealed record PretrainOptions
     /// <summary>Compute threads.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;
 
+    /// <summary>General prompts the closing evaluation answers.</summary>
+    public required IReadOnlyList<string> Prompts { get; init; }
+
     /// <summary>Seed of initialisation and data order.</summary>
     public int Seed { get; init; } = 1;
 }
@@ -35,7 +37,8 @@ public sealed record PretrainOptions
 /// <item>train the tokenizer on a sample and write it, with the chat template, to the output folder;</item>
 /// <item>encode every document;</item>
 /// <item>train: AdamW, warm-up and cosine, short pieces first and whole contexts at the end, a checkpoint every few minutes;</item>
-/// <item>write the checkpoint in bf16 with config.json and generation_config.json;</item>
+/// <item>write the weights in bf16 with config.json and generation_config.json;</item>
+/// <item>measure what was written and write the model card.</item>
 /// </list>
 /// A killed run continues from its last checkpoint and ends with the same bits. Reports through <see cref="IProgress{T}"/>.
 /// </summary>
@@ -52,7 +55,7 @@ public sealed class PretrainRun(PretrainOptions options, TimeProvider clock, IPr
     private string CurveFile => Path.Combine(options.Output, "loss-curve.jsonl");
 
     /// <summary>Runs all stages.</summary>
-    public void Run(CancellationToken cancellationToken)
+    public async Task RunAsync(CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(options.Output);
 
@@ -67,13 +70,22 @@ public sealed class PretrainRun(PretrainOptions options, TimeProvider clock, IPr
         documents = null;
 
         // 4. Train.
-        using var compute = new Compute(options.Threads);
-        using var parameters = TransformerParameters.Create(StarterRecipe.Config, (ulong)options.Seed);
-        using var model = Transformer.Create(parameters, compute);
-        Train(model, parameters, tokenizer, streams, cancellationToken);
+        using (var compute = new Compute(options.Threads))
+        using (var parameters = TransformerParameters.Create(StarterRecipe.Config, (ulong)options.Seed))
+        using (var model = Transformer.Create(parameters, compute))
+        {
+            Train(model, parameters, tokenizer, streams, cancellationToken);
 
-        // 5. Write.
-        StarterFiles.WriteModel(options.Output, parameters, tokenizer);
+            // 5. Write.
+            StarterFiles.WriteModel(options.Output, parameters);
+        }
+
+        // 6. Measure.
+        progress.Report(new PretrainProgress("evaluating", 0, 1));
+        var figures = await StarterFigures.MeasureAsync(options.Output, options.Corpora, options.Prompts, options.Threads, cancellationToken);
+        var curve = File.ReadLines(CurveFile).Select(line => JsonSerializer.Deserialize(line, TrainingJson.Default.LossPoint)!).ToList();
+        ModelCard.Write(options.Output, options, figures, curve);
+        progress.Report(new PretrainProgress("evaluating", 1, 1));
         File.Delete(CheckpointFile);
     }
 

@@ -42,6 +42,7 @@ internal static class PretrainCommand
                 Tokens = parsed.GetValue(tokens),
                 Threads = parsed.GetValue(threads),
                 Seed = parsed.GetValue(seed),
+                Prompts = GeneralPrompts.Read(),
             },
             cancellationToken));
         return command;
@@ -81,7 +82,7 @@ internal static class PretrainCommand
                         bar.Description = report.Note.Length > 0 ? $"{report.Stage}: {report.Note.EscapeMarkup()}" : report.Stage;
                     }
                 });
-                await Task.Run(() => new PretrainRun(options, TimeProvider.System, progress).Run(cancellationToken), cancellationToken);
+                await Task.Run(() => new PretrainRun(options, TimeProvider.System, progress).RunAsync(cancellationToken), cancellationToken);
             });
         Console.WriteLine($"Done. Serve it with: gateway serve --model {options.Output}");
         return 0;
