@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Gateway.Model.Weights;
 
 namespace Gateway.Training;
 
@@ -57,7 +58,7 @@ public sealed class RunFolder : IDisposable
 
     /// <summary>Writes a manifest into <paramref name="folder"/>; needs no lock.</summary>
     public static void WriteManifest<T>(string folder, string stage, T manifest, JsonTypeInfo<T> type) =>
-        WriteDurably(System.IO.Path.Combine(folder, stage + ".json"), stream => JsonSerializer.Serialize(stream, manifest, type));
+        DurableFile.Write(System.IO.Path.Combine(folder, stage + ".json"), stream => JsonSerializer.Serialize(stream, manifest, type));
 
     /// <summary>The rows of a JSON Lines file.</summary>
     public static IEnumerable<T> ReadRows<T>(string file, JsonTypeInfo<T> type)
@@ -72,7 +73,7 @@ public sealed class RunFolder : IDisposable
     }
 
     /// <summary>Writes a JSON Lines file durably.</summary>
-    public static void WriteRows<T>(string file, IEnumerable<T> rows, JsonTypeInfo<T> type) => WriteDurably(file, stream =>
+    public static void WriteRows<T>(string file, IEnumerable<T> rows, JsonTypeInfo<T> type) => DurableFile.Write(file, stream =>
     {
         foreach (var row in rows)
         {
@@ -80,19 +81,6 @@ public sealed class RunFolder : IDisposable
             stream.WriteByte((byte)'\n');
         }
     });
-
-    /// <summary>Writes a file beside its final name, syncs it and renames it over.</summary>
-    public static void WriteDurably(string file, Action<Stream> write)
-    {
-        var temporary = file + ".new";
-        using (var stream = System.IO.File.Create(temporary))
-        {
-            write(stream);
-            stream.Flush(flushToDisk: true);
-        }
-
-        System.IO.File.Move(temporary, file, overwrite: true);
-    }
 
     /// <inheritdoc/>
     public void Dispose() => _lock.Dispose();

@@ -4,6 +4,7 @@ using Gateway.Model.Lora;
 using Gateway.Model.Network;
 using Gateway.Model.Numerics;
 using Gateway.Model.Text;
+using Gateway.Model.Weights;
 using Gateway.Training.Data;
 using Gateway.Training.Evaluation;
 using Gateway.Training.Sft;
@@ -155,7 +156,7 @@ public sealed class TrainingRun(RunFolder folder, TimeProvider clock, IProgress<
         }
 
         var learningRate = request.Settings.LearningRateFor(model.Config.ParameterCount);
-        using var adapter = LoraParameters.Create(LoraSpec.Create(request.Settings.Rank, request.Settings.Alpha), model.Config, (ulong)request.Seed);
+        using var adapter = LoraParameters.Create(LoraSpec.Create(request.Settings.Rank, request.Settings.Alpha, Projections.All), model.Config, (ulong)request.Seed);
         using var pass = new TrainingPass(model);
         var trainer = new SftTrainer(request.Settings, request.Seed, learningRate, clock)
         {

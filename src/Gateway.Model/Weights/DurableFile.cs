@@ -1,7 +1,7 @@
 namespace Gateway.Model.Weights;
 
 /// <summary>Files that appear whole or not at all.</summary>
-internal static class DurableFile
+public static class DurableFile
 {
     /// <summary>Lets <paramref name="write"/> fill a temporary file beside <paramref name="path"/>, syncs it to disk and renames it.</summary>
     public static void Write(string path, Action<Stream> write)

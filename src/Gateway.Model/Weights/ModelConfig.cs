@@ -73,6 +73,9 @@ public sealed record ModelConfig
     /// <summary>End-of-sequence ids: the union of config.json and generation_config.json.</summary>
     public IReadOnlyList<int> EndTokens { get; init; } = [];
 
+    /// <summary>Number of weights, a tied head counted once.</summary>
+    public long ParameterCount => ExpectedTensor.All(this).Sum(tensor => tensor.Shape.Aggregate(1L, (product, size) => product * size));
+
     /// <summary>Width of the concatenated query heads.</summary>
     public int QueryWidth => HeadCount * HeadDimension;
 

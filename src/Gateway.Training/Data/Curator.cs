@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using System.Text.Json;
 using Gateway.Domain.Contracts;
 using Gateway.Domain.NearDuplicates;
 using Gateway.Domain.Privacy;
@@ -25,7 +24,7 @@ public static class Curator
     {
         var dropped = new SortedDictionary<string, int>(StringComparer.Ordinal);
         var redacted = new SortedDictionary<string, int>(StringComparer.Ordinal);
-        var schema = contract?.Content.OutputSchema is { } element ? JsonSchema.Parse(element).Schema : null;
+        var schema = contract is null ? null : OutputSchema.Of(contract);
 
         // 1. Consent, shape, schema.
         var kept = new List<ExampleRow>();
@@ -34,7 +33,7 @@ public static class Curator
             var reason = row.OptOut ? "opt_out"
                 : !row.Messages.Any(message => message.Role == "user" && !string.IsNullOrWhiteSpace(message.Content)) ? "no_user_message"
                 : string.IsNullOrWhiteSpace(row.Target) ? "empty_target"
-                : schema is not null && !Satisfies(schema, row.Target) ? "schema_violation"
+                : schema?.ValidateText(row.Target).Count > 0 ? "schema_violation"
                 : null;
             if (reason is null)
             {
@@ -84,19 +83,6 @@ public static class Curator
     /// <summary>The text two rows are compared by: what the user wrote.</summary>
     public static string PromptText(ExampleRow row) =>
         string.Join('\n', row.Messages.Where(message => message.Role != "system").Select(message => message.Content));
-
-    private static bool Satisfies(JsonSchema schema, string target)
-    {
-        try
-        {
-            using var json = JsonDocument.Parse(target);
-            return schema.Validate(json.RootElement).Count == 0;
-        }
-        catch (JsonException)
-        {
-            return false;
-        }
-    }
 
     private static ExampleRow Redact(ExampleRow row, SortedDictionary<string, int> counts)
     {

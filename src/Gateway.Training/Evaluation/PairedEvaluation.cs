@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Gateway.Domain.Contracts;
-using Gateway.Domain.Json;
 using Gateway.Model.Lora;
 using Gateway.Model.Network;
 using Gateway.Model.Text;
@@ -15,7 +14,7 @@ namespace Gateway.Training.Evaluation;
 /// </summary>
 public sealed class PairedEvaluation(Transformer model, ChatRenderer renderer, Contract? contract)
 {
-    private readonly JsonSchema? _schema = contract?.Content.OutputSchema is { } element ? JsonSchema.Parse(element).Schema : null;
+    private readonly JsonSchema? _schema = contract is null ? null : OutputSchema.Of(contract);
 
     /// <summary>Runs the comparison. <paramref name="stableFolder"/> null means that the base model serves.</summary>
     public async Task<EvaluationReport> RunAsync(
@@ -77,23 +76,7 @@ public sealed class PairedEvaluation(Transformer model, ChatRenderer renderer, C
         }
     }
 
-    private bool IsValid(string reply)
-    {
-        if (_schema is null)
-        {
-            return true;
-        }
-
-        try
-        {
-            using var json = JsonDocument.Parse(reply);
-            return _schema.Validate(json.RootElement).Count == 0;
-        }
-        catch (JsonException)
-        {
-            return false;
-        }
-    }
+    private bool IsValid(string reply) => _schema is null || _schema.ValidateText(reply).Count == 0;
 
     /// <summary>Mean loss per token of each general reply under the candidate minus under the frozen base.</summary>
     private Interval Forgetting(IReadOnlyList<ExampleRow> general, string candidateFolder)
