@@ -11,7 +11,7 @@ using Gateway.Training.Sft;
 
 namespace Gateway.Training;
 
-/// <summary>Manifest of the encode stage.</summary>
+/// <summary>Manifest of the encode stage; replay rows and tokens are those of one epoch.</summary>
 public sealed record EncodeManifest(int Train, int Validation, int Test, int Replay, long TrainTokens, long ReplayTokens, IReadOnlyDictionary<string, int> Dropped);
 
 /// <summary>Manifest of the train stage.</summary>
@@ -33,6 +33,9 @@ public sealed class TrainingRun(RunFolder folder, TimeProvider clock, IProgress<
 {
     /// <summary>Share of the general prompts that is kept for the forgetting measure and never trained on.</summary>
     private const double ReplayHeldOutShare = 0.3;
+
+    /// <summary>Replies drawn for every general prompt, each with a seed of its own.</summary>
+    private const int RepliesPerPrompt = 2;
 
     /// <summary>Longest self-generated reply in tokens.</summary>
     private const int ReplyTokens = 48;
@@ -96,21 +99,21 @@ public sealed class TrainingRun(RunFolder folder, TimeProvider clock, IProgress<
             var messages = prompts.Select(prompt => (IReadOnlyList<ChatMessage>)[new ChatMessage { Role = "user", Content = prompt.Prompt }]).ToList();
             using var generator = new ReplyGenerator(model, renderer);
             var replies = await generator.GenerateAsync(
-                messages,
+                [.. Enumerable.Repeat(messages, RepliesPerPrompt).SelectMany(copy => copy)],
                 adapterFolder: null,
                 new ReplySettings { MaxTokens = ReplyTokens, Temperature = 0.8f, TopP = 0.95f, Seed = request.Seed },
                 (done, total) => progress.Report(new RunProgress("replay", done, total)),
                 cancellationToken);
             RunFolder.WriteRows(
                 file,
-                prompts.Select((prompt, i) => new ExampleRow
+                replies.Select((reply, i) => new ExampleRow
                 {
                     Id = $"replay-{i}",
-                    Messages = messages[i],
-                    Target = replies[i].Text,
+                    Messages = messages[i % prompts.Count],
+                    Target = reply.Text,
                     Weight = 1,
                     Kind = ExampleKind.Replay,
-                    Split = i < prompts.Count * ReplayHeldOutShare ? ExampleSplit.Test : ExampleSplit.Train,
+                    Split = i % prompts.Count < prompts.Count * ReplayHeldOutShare ? ExampleSplit.Test : ExampleSplit.Train,
                 }).Where(row => !string.IsNullOrWhiteSpace(row.Target)),
                 TrainingJson.Default.ExampleRow);
         }
@@ -136,17 +139,18 @@ public sealed class TrainingRun(RunFolder folder, TimeProvider clock, IProgress<
         var encoder = new RowEncoder(renderer, request.Contract, model.Config.ContextLength);
         var train = encoder.Encode(rows.Where(row => row.Split == ExampleSplit.Train));
         var validation = encoder.Encode(rows.Where(row => row.Split == ExampleSplit.Validation));
-        var replayRows = ReplayMixture.Select(
-            encoder.Encode(replay.Where(row => row.Split == ExampleSplit.Train)), train.Sum(example => (long)example.Ids.Length), request.Settings.ReplayShare);
+        var taskTokens = train.Sum(example => (long)example.Ids.Length);
+        var mixture = new ReplayMixture(
+            encoder.Encode(replay.Where(row => row.Split == ExampleSplit.Train)), taskTokens, request.Settings.ReplayShare);
         folder.Write(
             "encode",
             new EncodeManifest(
                 train.Count,
                 validation.Count,
                 rows.Count(row => row.Split == ExampleSplit.Test),
-                replayRows.Count,
-                train.Sum(example => (long)example.Ids.Length),
-                replayRows.Sum(example => (long)example.Ids.Length),
+                mixture.RowsPerEpoch,
+                taskTokens,
+                mixture.Epoch(0).Sum(example => (long)example.Ids.Length),
                 encoder.Dropped),
             TrainingJson.Default.EncodeManifest);
         if (train.Count == 0 || validation.Count == 0)
@@ -163,7 +167,7 @@ public sealed class TrainingRun(RunFolder folder, TimeProvider clock, IProgress<
             OnStep = (done, total, loss) => progress.Report(new RunProgress("train", done, total, FormattableString.Invariant($"loss {loss:F3}"))),
         };
         var result = trainer.Train(
-            pass, adapter, compute, [.. train, .. replayRows], validation, folder.File("train.checkpoint"), cancellationToken);
+            pass, adapter, compute, train, mixture, validation, folder.File("train.checkpoint"), cancellationToken);
         adapter.Save(folder.File("adapter"), SavedType.F32);
         using var saved = PeftFile.Load(folder.File("adapter"), model.Config, new AdapterLimits());
         folder.Write("train", new TrainManifest(saved.Generation, result, learningRate), TrainingJson.Default.TrainManifest);

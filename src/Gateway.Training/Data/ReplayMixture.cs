@@ -2,32 +2,38 @@ using Gateway.Training.Sft;
 
 namespace Gateway.Training.Data;
 
-/// <summary>Chooses replay rows so that they make up a share of all training tokens.</summary>
-public static class ReplayMixture
+/// <summary>
+/// Chooses the replay rows of each epoch: always the same number of rows, so that they make up a share of all training
+/// tokens, going round through all of them, so that an epoch meets other rows than the one before.
+/// </summary>
+public sealed class ReplayMixture
 {
-    /// <summary>
-    /// The first rows of <paramref name="replay"/>, repeated in turn when there are too few, up to
-    /// share/(1 − share) × <paramref name="taskTokens"/> tokens.
-    /// </summary>
-    public static IReadOnlyList<EncodedExample> Select(IReadOnlyList<EncodedExample> replay, long taskTokens, double share)
+    private readonly IReadOnlyList<EncodedExample> _replay;
+
+    /// <summary>A mixture for <paramref name="taskTokens"/> tokens of task rows per epoch.</summary>
+    public ReplayMixture(IReadOnlyList<EncodedExample> replay, long taskTokens, double share)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(share, 1);
-        var wanted = taskTokens * share / (1 - share);
-        var chosen = new List<EncodedExample>();
-        var tokens = 0L;
-        for (var i = 0; replay.Count > 0; i++)
+        _replay = replay;
+        if (replay.Count > 0)
         {
-            // The row that ends nearest to the wanted number of tokens is the last one.
-            var row = replay[i % replay.Count];
-            if (tokens + (row.Ids.Length / 2.0) > wanted)
-            {
-                break;
-            }
-
-            chosen.Add(row);
-            tokens += row.Ids.Length;
+            var mean = replay.Average(example => example.Ids.Length);
+            RowsPerEpoch = (int)Math.Round(taskTokens * share / (1 - share) / mean);
         }
+    }
 
-        return chosen;
+    /// <summary>No replay.</summary>
+    public static ReplayMixture None { get; } = new([], 0, 0);
+
+    /// <summary>Replay rows in every epoch.</summary>
+    public int RowsPerEpoch { get; }
+
+    /// <summary>The rows of an epoch, counted from 0.</summary>
+    public IEnumerable<EncodedExample> Epoch(int epoch)
+    {
+        for (var i = 0; i < RowsPerEpoch; i++)
+        {
+            yield return _replay[(int)(((long)epoch * RowsPerEpoch + i) % _replay.Count)];
+        }
     }
 }

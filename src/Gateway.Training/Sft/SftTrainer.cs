@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Gateway.Model.Network;
 using Gateway.Model.Numerics;
 using Gateway.Model.Weights;
+using Gateway.Training.Data;
 using Gateway.Training.Optimization;
 
 namespace Gateway.Training.Sft;
@@ -42,11 +43,13 @@ public sealed class SftTrainer(SftSettings settings, int seed, double peakLearni
         LoraParameters adapter,
         Compute compute,
         IReadOnlyList<EncodedExample> train,
+        ReplayMixture replay,
         IReadOnlyList<EncodedExample> validation,
         string checkpointFile,
         CancellationToken cancellationToken)
     {
-        var stepsPerEpoch = (train.Count + settings.BatchRows - 1) / settings.BatchRows;
+        var rowsPerEpoch = train.Count + replay.RowsPerEpoch;
+        var stepsPerEpoch = (rowsPerEpoch + settings.BatchRows - 1) / settings.BatchRows;
         var steps = stepsPerEpoch * settings.MaxEpochs;
         var schedule = new LearningRateSchedule
         {
@@ -73,9 +76,8 @@ public sealed class SftTrainer(SftSettings settings, int seed, double peakLearni
         {
             cancellationToken.ThrowIfCancellationRequested();
             var epoch = state.Step / stepsPerEpoch;
-            var order = Order(train.Count, epoch);
-            var from = state.Step % stepsPerEpoch * settings.BatchRows;
-            var rows = order.AsSpan(from, Math.Min(settings.BatchRows, train.Count - from)).ToArray().Select(i => train[i]).ToList();
+            var rows = Shuffled([.. train, .. replay.Epoch(epoch)], epoch)
+                .Skip(state.Step % stepsPerEpoch * settings.BatchRows).Take(settings.BatchRows).ToList();
 
             // 1. Gradients. Rows of one weight go through the network together; all share the batch's normalisation.
             var weightSum = rows.Sum(row => row.Weight * row.TargetCount);
@@ -125,11 +127,10 @@ public sealed class SftTrainer(SftSettings settings, int seed, double peakLearni
     private static double MeanLoss(TrainingPass pass, TrainingBatch batch, LoraParameters adapter) =>
         pass.Evaluate(batch, adapter) / Math.Max(1, batch.Labels.Count(label => label >= 0));
 
-    private int[] Order(int count, int epoch)
+    private EncodedExample[] Shuffled(EncodedExample[] rows, int epoch)
     {
-        var order = Enumerable.Range(0, count).ToArray();
-        new Random(unchecked((seed * 7919) + epoch)).Shuffle(order);
-        return order;
+        new Random(unchecked((seed * 7919) + epoch)).Shuffle(rows);
+        return rows;
     }
 
     /// <summary>Everything a checkpoint holds besides the optimiser.</summary>
