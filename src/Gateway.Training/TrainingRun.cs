@@ -3,7 +3,6 @@ using Gateway.Domain.Interactions;
 using Gateway.Model.Lora;
 using Gateway.Model.Network;
 using Gateway.Model.Numerics;
-using Gateway.Model.Text;
 using Gateway.Model.Weights;
 using Gateway.Training.Data;
 using Gateway.Training.Evaluation;
@@ -55,7 +54,7 @@ public sealed class TrainingRun(RunFolder folder, TimeProvider clock, IProgress<
                 $"the base model in '{request.ModelDirectory}' has fingerprint {model.Fingerprint[..12]}, the run needs {request.BaseFingerprint[..12]}: restore that model or start a new run.");
         }
 
-        var renderer = ChatRenderer.Load(request.ModelDirectory, request.Contract?.Content.ChatTemplate);
+        var renderer = new ConversationRenderer(request.ModelDirectory, request.Contract?.Content.ChatTemplate, request.CreatedAt);
         var rows = Curate(request);
         var replay = await ReplayAsync(request, model, renderer, cancellationToken);
         Train(request, model, compute, renderer, rows, replay, cancellationToken);
@@ -90,7 +89,7 @@ public sealed class TrainingRun(RunFolder folder, TimeProvider clock, IProgress<
 
     // 2 Replay
     private async Task<IReadOnlyList<ExampleRow>> ReplayAsync(
-        RunRequest request, Transformer model, ChatRenderer renderer, CancellationToken cancellationToken)
+        RunRequest request, Transformer model, ConversationRenderer renderer, CancellationToken cancellationToken)
     {
         var file = folder.File("replay.jsonl");
         if (!File.Exists(file))
@@ -126,7 +125,7 @@ public sealed class TrainingRun(RunFolder folder, TimeProvider clock, IProgress<
         RunRequest request,
         Transformer model,
         Compute compute,
-        ChatRenderer renderer,
+        ConversationRenderer renderer,
         IReadOnlyList<ExampleRow> rows,
         IReadOnlyList<ExampleRow> replay,
         CancellationToken cancellationToken)
@@ -179,7 +178,7 @@ public sealed class TrainingRun(RunFolder folder, TimeProvider clock, IProgress<
     private async Task EvaluateAsync(
         RunRequest request,
         Transformer model,
-        ChatRenderer renderer,
+        ConversationRenderer renderer,
         IReadOnlyList<ExampleRow> rows,
         IReadOnlyList<ExampleRow> replay,
         CancellationToken cancellationToken)

@@ -33,6 +33,7 @@ public static class Curator
             var reason = row.OptOut ? "opt_out"
                 : !row.Messages.Any(message => message.Role == "user" && !string.IsNullOrWhiteSpace(message.Content)) ? "no_user_message"
                 : string.IsNullOrWhiteSpace(row.Target) ? "empty_target"
+                : contract is not null && ContractApplication.Apply(contract.Content, row.Messages).Refusal is not null ? "contract_refused"
                 : schema?.ValidateText(row.Target).Count > 0 ? "schema_violation"
                 : null;
             if (reason is null)

@@ -2,7 +2,6 @@ using System.Text.Json;
 using Gateway.Domain.Contracts;
 using Gateway.Model.Lora;
 using Gateway.Model.Network;
-using Gateway.Model.Text;
 using Gateway.Training.Data;
 using Gateway.Training.Sft;
 
@@ -12,7 +11,7 @@ namespace Gateway.Training.Evaluation;
 /// Stable and candidate answer the same frozen test rows, greedily, through the serving engine; and both score the frozen
 /// base's own replies to held-out general prompts, which neither was trained on.
 /// </summary>
-public sealed class PairedEvaluation(Transformer model, ChatRenderer renderer, Contract? contract)
+public sealed class PairedEvaluation(Transformer model, ConversationRenderer renderer, Contract? contract)
 {
     private readonly JsonSchema? _schema = contract is null ? null : OutputSchema.Of(contract);
 
@@ -25,7 +24,7 @@ public sealed class PairedEvaluation(Transformer model, ChatRenderer renderer, C
         Action<int, int> onProgress,
         CancellationToken cancellationToken)
     {
-        var prompts = test.Select(row => RowEncoder.PromptOf(row, contract)!).ToList();
+        var prompts = test.Select(row => RowEncoder.PromptOf(row, contract)).ToList();
         var settings = new ReplySettings { MaxTokens = contract?.Content.Sampling.MaxTokens ?? 128, Stop = contract?.Content.Sampling.Stop ?? [] };
         IReadOnlyList<GeneratedReply> stable, candidate;
         using (var generator = new ReplyGenerator(model, renderer))

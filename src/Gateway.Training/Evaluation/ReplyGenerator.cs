@@ -4,7 +4,6 @@ using Gateway.Engine.Adapters;
 using Gateway.Engine.Sampling;
 using Gateway.Model.Lora;
 using Gateway.Model.Network;
-using Gateway.Model.Text;
 
 namespace Gateway.Training.Evaluation;
 
@@ -44,10 +43,10 @@ public sealed class ReplyGenerator : IDisposable
     private readonly AdapterSlots _slots;
     private readonly InferenceEngine _engine;
     private readonly Transformer _model;
-    private readonly ChatRenderer _renderer;
+    private readonly ConversationRenderer _renderer;
 
     /// <summary>Starts an engine over <paramref name="model"/>, which stays the caller's.</summary>
-    public ReplyGenerator(Transformer model, ChatRenderer renderer)
+    public ReplyGenerator(Transformer model, ConversationRenderer renderer)
     {
         (_model, _renderer) = (model, renderer);
         _slots = new AdapterSlots(model.Config, baseFingerprint: null, new AdapterLimits(), maximumResident: 2, TimeProvider.System);

@@ -149,7 +149,7 @@ public sealed class PretrainRun(PretrainOptions options, TimeProvider clock, IPr
 
     private List<TokenStream> Encode(List<CorpusDocument> documents, Tokenizer tokenizer, CancellationToken cancellationToken)
     {
-        var renderer = ChatRenderer.Load(options.Output);
+        var renderer = new ConversationRenderer(options.Output, template: null, DateTimeOffset.UnixEpoch);
         var encoded = new int[documents.Count][];
         var done = 0L;
         Parallel.For(
@@ -172,7 +172,7 @@ public sealed class PretrainRun(PretrainOptions options, TimeProvider clock, IPr
     }
 
     /// <summary>Running text between end-of-text marks; conversations through the chat template, every fourth with a system prompt.</summary>
-    private static int[] EncodeDocument(CorpusDocument document, int index, Tokenizer tokenizer, ChatRenderer renderer)
+    private static int[] EncodeDocument(CorpusDocument document, int index, Tokenizer tokenizer, ConversationRenderer renderer)
     {
         if (document.Text is { } text)
         {
@@ -187,7 +187,7 @@ public sealed class PretrainRun(PretrainOptions options, TimeProvider clock, IPr
             messages = [new ChatMessage { Role = "system", Content = prompt }, .. messages];
         }
 
-        return renderer.RenderIds(messages);
+        return renderer.Render(messages).Ids;
     }
 
     private void Train(

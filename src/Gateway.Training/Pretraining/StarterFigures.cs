@@ -48,7 +48,7 @@ public sealed record StarterFigures
             bits = Pretraining.BitsPerByte.Measure(pass, tokenizer, start, model.Config.ContextLength, books);
         }
 
-        using var generator = new ReplyGenerator(model, ChatRenderer.Load(folder));
+        using var generator = new ReplyGenerator(model, new ConversationRenderer(folder, template: null, DateTimeOffset.UnixEpoch));
         var settings = new ReplySettings { Temperature = 0.8f, TopP = 0.95f };
         var texts = await generator.ContinueAsync(
             [.. Enumerable.Repeat<int[]>([start], Texts)], null, settings with { MaxTokens = TextTokens }, (_, _) => { }, cancellationToken);

@@ -10,7 +10,7 @@ namespace Gateway.Training.Sft;
 /// last turn's text and end mark. A row that does not fit the context or has nothing to train is left out and counted, never
 /// cut.
 /// </summary>
-public sealed class RowEncoder(ChatRenderer renderer, Contract? contract, int contextLength)
+public sealed class RowEncoder(ConversationRenderer renderer, Contract? contract, int contextLength)
 {
     private readonly Dictionary<string, int> _dropped = new(StringComparer.Ordinal);
 
@@ -23,16 +23,14 @@ public sealed class RowEncoder(ChatRenderer renderer, Contract? contract, int co
         var encoded = new List<EncodedExample>();
         foreach (var row in rows)
         {
-            var prompt = PromptOf(row, contract);
-            var rendered = prompt is null ? null : renderer.RenderTraining([.. prompt, new ChatMessage { Role = "assistant", Content = row.Target }]);
-            var reason = rendered is null ? "unrenderable"
+            var rendered = Render(row);
+            var reason = rendered.Rejection is not null ? "unrenderable"
                 : rendered.Ids.Length > contextLength ? "too_long"
                 : !rendered.Mask.Skip(1).Any(trained => trained) ? "no_targets"
                 : null;
             if (reason is null)
             {
-                // Replay rows are rendered without the contract: they stand for everything the contract is not about.
-                encoded.Add(new EncodedExample(row.Id, row.Kind, row.Weight, rendered!.Ids, rendered.Mask));
+                encoded.Add(new EncodedExample(row.Id, row.Kind, row.Weight, rendered.Ids, LastTurn(rendered.Mask)));
             }
             else
             {
@@ -43,7 +41,32 @@ public sealed class RowEncoder(ChatRenderer renderer, Contract? contract, int co
         return encoded;
     }
 
-    /// <summary>The messages the model sees for a row, or null when the contract refuses them.</summary>
-    public static IReadOnlyList<ChatMessage>? PromptOf(ExampleRow row, Contract? contract) =>
-        contract is null || row.Kind == ExampleKind.Replay ? row.Messages : ContractApplication.Apply(contract.Content, row.Messages).Messages;
+    /// <summary>
+    /// The messages the model sees for a row. Replay rows go without the contract: they stand for everything it is not about.
+    /// Curation has dropped rows the contract refuses.
+    /// </summary>
+    public static IReadOnlyList<ChatMessage> PromptOf(ExampleRow row, Contract? contract) =>
+        contract is null || row.Kind == ExampleKind.Replay ? row.Messages : ContractApplication.Apply(contract.Content, row.Messages).Messages!;
+
+    private RenderedChat Render(ExampleRow row)
+    {
+        try
+        {
+            return renderer.Render([.. PromptOf(row, contract), new ChatMessage { Role = "assistant", Content = row.Target }]);
+        }
+        catch (TemplateException e)
+        {
+            return new RenderedChat("", [], [], e.Message);
+        }
+    }
+
+    /// <summary>Only the target is trained: earlier assistant turns are what the model said, right or wrong.</summary>
+    private static bool[] LastTurn(bool[] mask)
+    {
+        var end = Array.LastIndexOf(mask, true);
+        var start = Array.LastIndexOf(mask, false, end) + 1;
+        var last = new bool[mask.Length];
+        last.AsSpan(start, end - start + 1).Fill(true);
+        return last;
+    }
 }
