@@ -62,7 +62,7 @@ public sealed class DemoRun(DemoClient client, DemoOptions options, Action<DemoP
         var corrections = await TrafficWithCorrectionsAsync(cancellationToken);
 
         // 4 The background run.
-        var job = await WaitForNewJobAsync([], cancellationToken);
+        var job = await WaitForJobAsync(cancellationToken);
         var busy = await LatencyWhileTrainingAsync(job, cancellationToken);
         var trained = await FollowJobAsync(job, "training", cancellationToken);
         if (Text(trained["status"]) != "succeeded")
@@ -155,14 +155,14 @@ public sealed class DemoRun(DemoClient client, DemoOptions options, Action<DemoP
         return [.. wrong.Select(entry => entry.Row)];
     }
 
-    private async Task<string> WaitForNewJobAsync(IReadOnlySet<string> known, CancellationToken cancellationToken)
+    private async Task<string> WaitForJobAsync(CancellationToken cancellationToken)
     {
         while (true)
         {
             var jobs = await client.GetAsync("v1/jobs", cancellationToken);
             foreach (var job in jobs["data"]!.AsArray())
             {
-                if (Text(job!["deployment"]) == TriageContract.Name && !known.Contains(Text(job["id"])))
+                if (Text(job!["deployment"]) == TriageContract.Name)
                 {
                     return Text(job["id"]);
                 }
