@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text;
 
 namespace Gateway.Model.Text;
@@ -11,8 +10,7 @@ public sealed class StreamingDecoder
 {
     private readonly Tokenizer _tokenizer;
     private readonly bool _skipSpecialTokens;
-    private byte[] _bytes = new byte[64];
-    private int _byteCount;
+    private readonly Decoder _utf8 = new UTF8Encoding(false, throwOnInvalidBytes: false).GetDecoder();
     private char[] _chars = new char[64];
     private int _toStrip;
     private bool _isFirst = true;
@@ -31,47 +29,27 @@ public sealed class StreamingDecoder
     /// <summary>Takes several ids and returns the text that is complete now.</summary>
     public string Push(ReadOnlySpan<int> ids)
     {
+        var count = 0;
         foreach (var id in ids)
         {
             if (_skipSpecialTokens && _tokenizer.IsSpecial(id))
                 continue;
-            var bytes = _tokenizer.BytesOf(id, _isFirst);
-            if (_byteCount + bytes.Length > _bytes.Length)
-                Array.Resize(ref _bytes, Math.Max(_byteCount + bytes.Length, _bytes.Length * 2));
-            bytes.CopyTo(_bytes.AsSpan(_byteCount));
-            _byteCount += bytes.Length;
+            count = Decode(_tokenizer.BytesOf(id, _isFirst), flush: false, count);
             _isFirst = false;
         }
 
-        return Take(DecodeComplete());
-    }
-
-    /// <summary>Ends the stream: an unfinished character becomes U+FFFD.</summary>
-    public string Flush()
-    {
-        var count = DecodeComplete();
-        if (_byteCount > 0)
-            _chars[count++] = '\uFFFD';
-        _byteCount = 0;
         return Take(count);
     }
 
-    /// <summary>Decodes all bytes but those of an unfinished character at the end, which are kept.</summary>
-    /// <remarks>System.Text.Decoder counts the U+FFFD of a broken character otherwise when it is split between calls.</remarks>
-    private int DecodeComplete()
-    {
-        if (_chars.Length < _byteCount + 1)
-            _chars = new char[Math.Max(_byteCount + 1, _chars.Length * 2)];
-        var (at, count) = (0, 0);
-        while (Rune.DecodeFromUtf8(_bytes.AsSpan(at, _byteCount - at), out var rune, out var length) != OperationStatus.NeedMoreData)
-        {
-            count += rune.EncodeToUtf16(_chars.AsSpan(count));
-            at += length;
-        }
+    /// <summary>Ends the stream: an unfinished character becomes U+FFFD.</summary>
+    public string Flush() => Take(Decode([], flush: true, 0));
 
-        _bytes.AsSpan(at, _byteCount - at).CopyTo(_bytes);
-        _byteCount -= at;
-        return count;
+    private int Decode(ReadOnlySpan<byte> bytes, bool flush, int count)
+    {
+        var needed = count + bytes.Length + 4;
+        if (needed > _chars.Length)
+            Array.Resize(ref _chars, Math.Max(needed, _chars.Length * 2));
+        return count + _utf8.GetChars(bytes, _chars.AsSpan(count), flush);
     }
 
     private string Take(int count)

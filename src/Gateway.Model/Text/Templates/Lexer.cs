@@ -14,6 +14,9 @@ internal sealed class Lexer
         "**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "<", ">", "=", ".", ":", "|", ",", "(", ")", "[", "]", "{", "}",
     ];
 
+    /// <summary>Bounds how deep the expression of one tag can nest or chain, and so the stack it needs.</summary>
+    private const int MostTokensInTag = 2048;
+
     private readonly string _source;
     private readonly List<Token> _tokens = [];
     private int _at;
@@ -152,8 +155,11 @@ internal sealed class Lexer
     {
         _tokens.Add(new Token(kind == '{' ? TokenKind.OutputBegin : TokenKind.BlockBegin, kind == '{' ? "{{" : "{%", _line));
         var close = kind == '{' ? "}}" : "%}";
+        var first = _tokens.Count;
         for (var depth = 0; ;)
         {
+            if (_tokens.Count - first > MostTokensInTag)
+                throw Error($"a tag has more than {MostTokensInTag} elements; split it with 'set'.");
             while (_at < _source.Length && char.IsWhiteSpace(_source[_at]))
                 Advance(_at + 1);
             if (_at >= _source.Length)

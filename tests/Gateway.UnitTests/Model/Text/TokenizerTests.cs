@@ -58,7 +58,7 @@ public sealed class TokenizerTests
             var ids = Enumerable.Range(0, random.Next(20)).Select(_ => random.Next(-1, tokenizer.VocabularySize + 2)).ToArray();
             var bytes = ids.SelectMany(tokenizer.TokenBytes).ToArray();
             var stream = new StreamingDecoder(tokenizer, skipSpecialTokens: false);
-            var pieces = ids.Select(stream.Push).Append(stream.Flush()).ToArray();
+            string[] pieces = [.. ids.Select(stream.Push), stream.Flush()];
 
             Assert.Equal(Encoding.UTF8.GetString(bytes), string.Concat(pieces));
             Assert.Equal(string.Concat(pieces), tokenizer.Decode(ids, skipSpecialTokens: false));
