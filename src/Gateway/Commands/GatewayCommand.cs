@@ -16,6 +16,11 @@ internal static class GatewayCommand
             """)
         {
             ServeCommand.Create(),
+            TrainCommand.Create(),
+            PretrainCommand.Create(),
+            TokenizeCommand.Create(),
+            RenderCommand.Create(),
+            ScoreCommand.Create(),
         };
         ServeCommand.AddOptionsTo(root);
         return root;
