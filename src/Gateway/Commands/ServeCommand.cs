@@ -1,11 +1,15 @@
 using System.CommandLine;
+using Gateway.Domain.Rollouts;
 using Gateway.Hosting;
+using Gateway.Jobs;
 
 namespace Gateway.Commands;
 
 /// <summary><c>gateway serve</c>: the whole gateway in one process.</summary>
 internal static class ServeCommand
 {
+    private static readonly RolloutOptions Defaults = new();
+
     private static readonly Option<string> Model = new("--model")
     {
         Description = "Hugging Face model folder. With --worker: the folder of the model the workers serve.",
@@ -54,6 +58,18 @@ internal static class ServeCommand
         DefaultValueFactory = _ => int.TryParse(Configured("THREADS"), System.Globalization.CultureInfo.InvariantCulture, out var count) ? count : Environment.ProcessorCount,
     };
 
+    private static readonly Option<TimeSpan> RolloutHold = new("--rollout-hold")
+    {
+        Description = "Shortest time at each step of a rollout, as HH:MM:SS.",
+        DefaultValueFactory = _ => Duration("ROLLOUT_HOLD") ?? Defaults.Hold,
+    };
+
+    private static readonly Option<TimeSpan> AttributionWindow = new("--attribution-window")
+    {
+        Description = "How long feedback on a reply counts for its rollout, as HH:MM:SS.",
+        DefaultValueFactory = _ => Duration("ATTRIBUTION_WINDOW") ?? Defaults.AttributionWindow,
+    };
+
     /// <summary>The command with its options.</summary>
     public static Command Create()
     {
@@ -68,7 +84,8 @@ internal static class ServeCommand
               gateway serve --worker http://gpu-1:8000 --worker http://gpu-2:8000 --model ~/models/served-by-them --redis localhost:6379
 
             Every option can also be set by environment variable: GATEWAY_MODEL, GATEWAY_DATA, GATEWAY_URLS, GATEWAY_REDIS,
-            GATEWAY_WORKERS (comma-separated), GATEWAY_WORKER_TOKEN, GATEWAY_NAME, GATEWAY_THREADS.
+            GATEWAY_WORKERS (comma-separated), GATEWAY_WORKER_TOKEN, GATEWAY_NAME, GATEWAY_THREADS, GATEWAY_ROLLOUT_HOLD,
+            GATEWAY_ATTRIBUTION_WINDOW.
             """);
         AddOptionsTo(command);
         return command;
@@ -77,7 +94,7 @@ internal static class ServeCommand
     /// <summary>Gives a command the options and the action of serve; the root command takes them, too.</summary>
     public static void AddOptionsTo(Command command)
     {
-        foreach (var option in (Option[])[Model, Data, Urls, Redis, Worker, WorkerToken, Name, Threads])
+        foreach (var option in (Option[])[Model, Data, Urls, Redis, Worker, WorkerToken, Name, Threads, RolloutHold, AttributionWindow])
         {
             command.Options.Add(option);
         }
@@ -106,6 +123,10 @@ internal static class ServeCommand
                     WorkerToken = parsed.GetValue(WorkerToken),
                     Name = parsed.GetRequiredValue(Name),
                     Threads = parsed.GetValue(Threads),
+                    Learning = new LearningOptions
+                    {
+                        Rollout = Defaults with { Hold = parsed.GetValue(RolloutHold), AttributionWindow = parsed.GetValue(AttributionWindow) },
+                    },
                 },
                 cancellationToken);
         });
@@ -143,6 +164,9 @@ internal static class ServeCommand
             Ctrl-C drains the requests under way and stops.
             """);
     }
+
+    private static TimeSpan? Duration(string name) =>
+        TimeSpan.TryParse(Configured(name), System.Globalization.CultureInfo.InvariantCulture, out var duration) ? duration : null;
 
     private static string? Configured(string name) =>
         Environment.GetEnvironmentVariable($"GATEWAY_{name}") is { Length: > 0 } value ? value : null;

@@ -1,6 +1,7 @@
 using Gateway.Api;
 using Gateway.Domain.Storage;
 using Gateway.FrontDoor;
+using Gateway.Jobs;
 using Gateway.Security;
 using Gateway.Storage;
 
@@ -22,6 +23,7 @@ internal static class GatewayServices
         services.AddStorage(store);
         services.AddFrontDoor(workers, options.WorkerToken);
         services.AddApi();
+        services.AddLearning(options.Learning with { ModelDirectory = options.Model, Threads = options.Threads });
     }
 
     private static void AddStorage(this IServiceCollection services, GatewayStore store)

@@ -1,3 +1,5 @@
+using Gateway.Jobs;
+
 namespace Gateway.Hosting;
 
 /// <summary>Everything <c>gateway serve</c> can be told.</summary>
@@ -26,6 +28,9 @@ public sealed record ServeOptions
 
     /// <summary>Compute threads of the built-in worker.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>Settings of the learning loop; the model's folder and the threads are those above.</summary>
+    public LearningOptions Learning { get; init; } = new();
 
     /// <summary>Where clients connect by default: this machine only.</summary>
     public const string DefaultUrl = "http://127.0.0.1:8080";
