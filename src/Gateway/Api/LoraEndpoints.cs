@@ -15,6 +15,7 @@ internal static class LoraEndpoints
     /// <summary>The route table.</summary>
     public static void MapLora(this IEndpointRouteBuilder routes)
     {
+        routes.MapGet("/v1/lora_adapters", List);
         routes.MapPost("/v1/load_lora_adapter", LoadAsync);
         routes.MapPost("/v1/unload_lora_adapter", UnloadAsync);
     }
@@ -25,8 +26,20 @@ internal static class LoraEndpoints
     /// <summary>Body of an unload; vLLM's <c>lora_int_id</c> is accepted and has no meaning here.</summary>
     internal sealed record UnloadLora(string? LoraName, long? LoraIntId);
 
-    /// <summary>The reply to a client that accepts JSON; others get vLLM's plain text.</summary>
+    /// <summary>An adapter deployment, listed or just loaded; a client that does not accept JSON gets vLLM's plain text for the latter.</summary>
     internal sealed record LoadedLora(string Id, string Generation, string? PreviousGeneration, int Rank, long Bytes);
+
+    private static IResult List(RoutingState routing)
+    {
+        var snapshot = routing.Current;
+        return ApiReply.List(
+            from route in snapshot.Deployments.Values
+            where IsAdapter(route) && snapshot.Adapters.ContainsKey(route.Stable.Release.Generation!)
+            orderby route.Deployment.Name
+            let adapter = snapshot.Adapters[route.Stable.Release.Generation!]
+            select new LoadedLora(route.Deployment.Name, adapter.Generation, null, adapter.Rank, adapter.Bytes),
+            ApiJson.Default.LoadedLora);
+    }
 
     private static async Task<IResult> LoadAsync(
         HttpContext context, AdapterRegistry adapters, DataFolder data, ReleaseBuilder releases, TrafficSwitch traffic, RoutingState routing)

@@ -16,6 +16,7 @@ internal static class GatewayCommand
             """)
         {
             ServeCommand.Create(),
+            WorkerCommand.Create(),
             TrainCommand.Create(),
             PretrainCommand.Create(),
             TokenizeCommand.Create(),

@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Gateway.Domain.Interactions;
 using Gateway.Domain.Storage;
+using Gateway.Storage;
 
 namespace Gateway.FrontDoor;
 
@@ -26,8 +27,14 @@ public sealed partial class InteractionRecorder(IInteractionLog log, TimeProvide
         _entries.Writer.WriteAsync(new(interaction, null), CancellationToken.None);
 
     /// <summary>Completes when everything recorded before the call is durable and visible.</summary>
+    /// <exception cref="StoreUnavailableException">The log accepts no records now.</exception>
     public async Task FlushAsync(CancellationToken cancellationToken)
     {
+        if (!_healthy)
+        {
+            throw new StoreUnavailableException("interactions cannot be recorded now: free or repair the disk");
+        }
+
         var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await _entries.Writer.WriteAsync(new(null, reached), cancellationToken);
         await reached.Task.WaitAsync(cancellationToken);

@@ -4,7 +4,7 @@ namespace Gateway.FrontDoor;
 
 /// <summary>
 /// Keeps the routing snapshot and the workers' adapters in step with the store, also when another process changes it. A
-/// burst of changes costs one refresh per change that is read, and a failing store leaves the last snapshot in place.
+/// failing store leaves the last snapshot in place.
 /// </summary>
 public sealed partial class RoutingWatcher(
     IDocumentStore documents, RoutingState routing, WorkerAdapters adapters, TimeProvider clock, ILogger<RoutingWatcher> logger) : BackgroundService
@@ -18,12 +18,14 @@ public sealed partial class RoutingWatcher(
         {
             try
             {
-                await foreach (var change in documents.WatchAsync(stoppingToken))
+                // Watching begins before the refresh, so that no change falls between the two.
+                var changes = documents.WatchAsync(stoppingToken);
+                await FollowAsync(stoppingToken);
+                await foreach (var change in changes)
                 {
                     if (change.Collection is "" or Collections.Deployments or Collections.Rollouts or Collections.Adapters)
                     {
-                        var snapshot = await routing.RefreshAsync(stoppingToken);
-                        await adapters.EnsureAsync(snapshot, stoppingToken);
+                        await FollowAsync(stoppingToken);
                     }
                 }
             }
@@ -39,6 +41,9 @@ public sealed partial class RoutingWatcher(
             await Task.Delay(RetryInterval, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
+
+    private async Task FollowAsync(CancellationToken stoppingToken) =>
+        await adapters.EnsureAsync(await routing.RefreshAsync(stoppingToken), stoppingToken);
 
     [LoggerMessage(LogLevel.Warning, "The store cannot be watched ({Failure}); requests follow the last known deployments.")]
     private partial void LogStoreFailed(string failure);

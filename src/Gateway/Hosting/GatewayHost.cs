@@ -4,22 +4,24 @@ using Gateway.FrontDoor;
 using Gateway.Model.Weights;
 using Gateway.Security;
 using Gateway.Storage;
+using Gateway.Worker;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 
 namespace Gateway.Hosting;
 
 /// <summary>
-/// A whole gateway in this process: store, front door and background services.
+/// A whole gateway in this process: store, worker (unless external ones are named), front door and background services.
 /// Disposing it drains requests and then closes everything in reverse order.
 /// </summary>
 public sealed class GatewayHost : IAsyncDisposable
 {
     private readonly GatewayStore _store;
+    private readonly BuiltInWorker? _worker;
 
-    private GatewayHost(WebApplication app, GatewayStore store, BaseModel model, Uri address)
+    private GatewayHost(WebApplication app, GatewayStore store, BuiltInWorker? worker, BaseModel model, Uri address)
     {
-        (App, _store, Model, Address) = (app, store, model, address);
+        (App, _store, _worker, Model, Address) = (app, store, worker, model, address);
     }
 
     /// <summary>The front door.</summary>
@@ -52,6 +54,7 @@ public sealed class GatewayHost : IAsyncDisposable
         using var loggers = LoggerFactory.Create(logging => logging.AddConsole().SetMinimumLevel(LogLevel.Warning));
 
         GatewayStore? store = null;
+        BuiltInWorker? worker = null;
         WebApplication? app = null;
         try
         {
@@ -59,13 +62,14 @@ public sealed class GatewayHost : IAsyncDisposable
             store = await GatewayStore.OpenAsync(options, clock, loggers);
 
             // 2 Worker.
-            if (options.Workers.Count == 0)
-            {
-                throw new StartRefusedException("name a worker with --worker http://HOST:PORT");
-            }
-
-            var model = ReadModel(options);
-            IReadOnlyList<WorkerState> workers = [.. options.Workers.Select(uri => new WorkerState(uri.Authority, uri))];
+            worker = options.Workers.Count > 0 ? null : await BuiltInWorker.StartAsync(
+                new WorkerOptions { ModelDirectory = options.Model, ModelName = options.Name, Threads = options.Threads }, url: null, clock, cancellationToken);
+            var model = worker is null
+                ? ReadModel(options)
+                : new BaseModel(options.Name, worker.Runtime.Fingerprint, "f32", worker.Runtime.Config);
+            IReadOnlyList<WorkerState> workers = worker is null
+                ? [.. options.Workers.Select(uri => new WorkerState(uri.Authority, uri))]
+                : [new WorkerState("built-in", worker.Address)];
 
             // 3 Front door.
             var secret = await InstallationSecret.ReadOrCreateAsync(store.Documents, cancellationToken);
@@ -83,11 +87,11 @@ public sealed class GatewayHost : IAsyncDisposable
             // 5 Listener.
             await Listening.StartAsync(app, options.Url, cancellationToken);
             var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
-            return new(app, store, model, new Uri(address));
+            return new(app, store, worker, model, new Uri(address));
         }
         catch
         {
-            await DisposeAsync(app, store);
+            await DisposeAsync(app, worker, store);
             throw;
         }
     }
@@ -96,12 +100,13 @@ public sealed class GatewayHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await App.StopAsync();
-        await DisposeAsync(App, _store);
+        await DisposeAsync(App, _worker, _store);
     }
 
-    private static async ValueTask DisposeAsync(WebApplication? app, GatewayStore? store)
+    private static async ValueTask DisposeAsync(WebApplication? app, BuiltInWorker? worker, GatewayStore? store)
     {
         await (app?.DisposeAsync() ?? ValueTask.CompletedTask);
+        await (worker?.DisposeAsync() ?? ValueTask.CompletedTask);
         await (store?.DisposeAsync() ?? ValueTask.CompletedTask);
     }
 

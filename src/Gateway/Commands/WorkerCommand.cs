@@ -1,0 +1,65 @@
+using System.CommandLine;
+using Gateway.Hosting;
+using Gateway.Worker;
+
+namespace Gateway.Commands;
+
+/// <summary><c>gateway worker</c>: the engine behind vLLM's dialect, for a front door elsewhere.</summary>
+internal static class WorkerCommand
+{
+    private const string DefaultUrl = "http://127.0.0.1:8000";
+
+    /// <summary>The command with its options.</summary>
+    public static Command Create()
+    {
+        var model = new Option<string>("--model") { Description = "Hugging Face model folder.", DefaultValueFactory = _ => ServeOptions.StarterModel };
+        var urls = new Option<string>("--urls") { Description = "Where the front door connects. Beyond this machine, --token is required.", DefaultValueFactory = _ => DefaultUrl };
+        var name = new Option<string>("--name") { Description = "Name of the base model.", DefaultValueFactory = _ => "starter" };
+        var token = new Option<string?>("--token") { Description = "Shared secret that callers must send as bearer token; also GATEWAY_WORKER_TOKEN.", DefaultValueFactory = _ => Environment.GetEnvironmentVariable("GATEWAY_WORKER_TOKEN") };
+        var threads = new Option<int>("--threads") { Description = "Compute threads.", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var command = new Command(
+            "worker",
+            """
+            Run the engine alone, speaking vLLM's OpenAI dialect, for a front door elsewhere.
+
+            Example:
+              gateway worker --model ~/models/Qwen2.5-0.5B-Instruct --name qwen --urls http://127.0.0.1:8000
+              gateway serve --worker http://127.0.0.1:8000 --model ~/models/Qwen2.5-0.5B-Instruct --name qwen
+            """)
+        {
+            model, urls, name, token, threads,
+        };
+        command.SetAction((parsed, cancellationToken) => RunAsync(
+            new WorkerOptions
+            {
+                ModelDirectory = Path.GetFullPath(parsed.GetRequiredValue(model)),
+                ModelName = parsed.GetRequiredValue(name),
+                Token = parsed.GetValue(token),
+                Threads = parsed.GetValue(threads),
+            },
+            parsed.GetRequiredValue(urls),
+            cancellationToken));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(WorkerOptions options, string url, CancellationToken cancellationToken)
+    {
+        // A worker reads adapter folders and serves whoever asks: an open one must know its callers.
+        if (options.Token is null && !(Uri.TryCreate(url, UriKind.Absolute, out var address) && address.IsLoopback))
+        {
+            return await Refusal.WriteAsync($"{url} is reachable from other machines: pass --token, or listen on 127.0.0.1");
+        }
+
+        try
+        {
+            await using var worker = await BuiltInWorker.StartAsync(options, url, TimeProvider.System, cancellationToken);
+            Console.WriteLine($"Worker serves {options.ModelName} on {worker.Address}");
+            await worker.App.WaitForShutdownAsync(cancellationToken);
+            return 0;
+        }
+        catch (StartRefusedException refusal)
+        {
+            return await Refusal.WriteAsync(refusal.Message);
+        }
+    }
+}
