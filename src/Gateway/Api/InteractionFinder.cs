@@ -25,4 +25,15 @@ public sealed class InteractionFinder(IInteractionLog log, InteractionRecorder r
         await recorder.FlushAsync(cancellationToken);
         return await log.GetAsync(id, cancellationToken);
     }
+
+    /// <summary>One page, newest first. While records cannot be written, what is written can still be read.</summary>
+    public async Task<IReadOnlyList<LoggedInteraction>> ListAsync(InteractionQuery query, CancellationToken cancellationToken)
+    {
+        if (recorder.Healthy)
+        {
+            await recorder.FlushAsync(cancellationToken);
+        }
+
+        return await log.ListAsync(query, cancellationToken);
+    }
 }

@@ -25,7 +25,7 @@ internal static class InteractionsEndpoints
 
     // Newest first; "next_before" is the cursor of the next page.
     private static async Task<IResult> ListAsync(
-        string? deployment, bool? flagged, long? before, int? limit, IInteractionLog log, CancellationToken cancellationToken)
+        string? deployment, bool? flagged, long? before, int? limit, InteractionFinder interactions, CancellationToken cancellationToken)
     {
         var count = limit ?? DefaultLimit;
         if (count is < 1 or > MaximumLimit)
@@ -34,7 +34,7 @@ internal static class InteractionsEndpoints
         }
 
         var query = new InteractionQuery { Deployment = deployment, FlaggedOnly = flagged ?? false, Before = before, Limit = count };
-        var page = await log.ListAsync(query, cancellationToken);
+        var page = await interactions.ListAsync(query, cancellationToken);
         return ApiReply.Bytes(StatusCodes.Status200OK, writer =>
         {
             writer.WriteStartObject();

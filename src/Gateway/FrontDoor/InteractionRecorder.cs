@@ -57,14 +57,24 @@ public sealed partial class InteractionRecorder(IInteractionLog log, TimeProvide
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        await foreach (var entry in _entries.Reader.ReadAllAsync(stoppingToken))
+        try
         {
-            if (entry.Interaction is { } interaction)
+            await foreach (var entry in _entries.Reader.ReadAllAsync(stoppingToken))
             {
-                await AppendAsync(interaction, stoppingToken);
-            }
+                if (entry.Interaction is { } interaction)
+                {
+                    await AppendAsync(interaction, stoppingToken);
+                }
 
-            entry.Reached?.TrySetResult();
+                entry.Reached?.TrySetResult();
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            if (_entries.Reader.Count is > 0 and var lost)
+            {
+                LogLost(lost);
+            }
         }
     }
 
@@ -101,6 +111,9 @@ public sealed partial class InteractionRecorder(IInteractionLog log, TimeProvide
 
     [LoggerMessage(LogLevel.Information, "Interactions are recorded again.")]
     private partial void LogRecovered();
+
+    [LoggerMessage(LogLevel.Error, "{Count} interactions could not be recorded before the process stopped.")]
+    private partial void LogLost(int count);
 
     private readonly record struct Entry(Interaction? Interaction, TaskCompletionSource? Reached);
 }

@@ -1,3 +1,4 @@
+using Gateway.Model.Text;
 using Gateway.Model.Weights;
 using Gateway.Worker;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -62,7 +63,7 @@ public sealed class BuiltInWorker : IAsyncDisposable
         {
             return WorkerRuntime.Load(options, clock);
         }
-        catch (Exception failure) when (failure is ModelFormatException or IOException or UnauthorizedAccessException)
+        catch (Exception failure) when (failure is ModelFormatException or TokenizerException or TemplateException or IOException or UnauthorizedAccessException)
         {
             throw new StartRefusedException($"the model in {options.ModelDirectory} cannot be served: {failure.Message}", failure);
         }

@@ -49,7 +49,13 @@ public sealed class GatewayHost : IAsyncDisposable
         var clock = TimeProvider.System;
         var builder = WebApplication.CreateSlimBuilder();
         Listening.Configure(builder, options.Url);
-        builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning).AddFilter("Yarp", LogLevel.Warning).AddFilter("Microsoft.Hosting", LogLevel.Warning);
+        builder.Logging
+            .AddFilter("Microsoft.AspNetCore", LogLevel.Warning)
+            .AddFilter("Yarp", LogLevel.Warning)
+            .AddFilter("Microsoft.Hosting", LogLevel.Warning)
+
+            // A port that is taken is told in one sentence; what stops the host later is Critical.
+            .AddFilter("Microsoft.Extensions.Hosting", LogLevel.Critical);
         configure?.Invoke(builder);
         using var loggers = LoggerFactory.Create(logging => logging.AddConsole().SetMinimumLevel(LogLevel.Warning));
 

@@ -31,11 +31,18 @@ public sealed class StartTests
         Assert.Contains("pass --urls", refusal, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task A_missing_model_is_refused()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_missing_model_is_refused(bool withExternalWorkers)
     {
         using var data = TestData.CreateFolder();
-        var refusal = await RefusalAsync(new ServeOptions { Data = data.Path, Model = Path.Combine(data.Path, "nothing"), Workers = [new Uri("http://127.0.0.1:1")] });
+        var refusal = await RefusalAsync(new ServeOptions
+        {
+            Data = data.Path,
+            Model = Path.Combine(data.Path, "nothing"),
+            Workers = withExternalWorkers ? [new Uri("http://127.0.0.1:1")] : [],
+        });
         Assert.Contains("nothing", refusal, StringComparison.Ordinal);
     }
 
