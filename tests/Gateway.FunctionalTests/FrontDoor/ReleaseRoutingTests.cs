@@ -149,7 +149,7 @@ public sealed class ReleaseRoutingTests : IAsyncLifetime
     {
         var rollout = Rollout.Start(
             "ro_1", deployment, candidate, stable, "salt", [Guardrail.Quality],
-            new RolloutOptions { Ramp = [0.5] }, DateTimeOffset.UnixEpoch);
+            new RolloutOptions { Ramp = [0.5] }, TimeProvider.System.GetUtcNow());
         var documents = _gateway.Service<IDocumentStore>();
         var document = (await documents.GetAsync(Collections.Deployments, deployment, TestContext.Current.CancellationToken))!;
         var changed = JsonSerializer.Deserialize(document.Json.Span, DomainJson.Default.Deployment)! with { RolloutId = rollout.Id };
