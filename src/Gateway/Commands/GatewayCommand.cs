@@ -19,6 +19,7 @@ internal static class GatewayCommand
             WorkerCommand.Create(),
             TrainCommand.Create(),
             PretrainCommand.Create(),
+            DemoCommand.Create(),
             TokenizeCommand.Create(),
             RenderCommand.Create(),
             ScoreCommand.Create(),
