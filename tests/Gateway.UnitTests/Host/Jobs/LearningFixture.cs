@@ -62,7 +62,10 @@ internal sealed class LearningFixture : IAsyncDisposable
 
     public RolloutOptions RolloutOptions { get; set; } = new()
     {
-        Hold = TimeSpan.Zero, AttributionWindow = TimeSpan.FromMinutes(1), Ramp = [0.5], StepPairs = 1,
+        Hold = TimeSpan.Zero,
+        AttributionWindow = TimeSpan.FromMinutes(1),
+        Ramp = [0.5],
+        StepPairs = 1,
     };
 
     public TrainingWorker Worker { get; private set; } = null!;
