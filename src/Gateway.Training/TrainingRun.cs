@@ -34,7 +34,7 @@ public sealed class TrainingRun(RunFolder folder, TimeProvider clock, IProgress<
     private const double ReplayHeldOutShare = 0.3;
 
     /// <summary>Replies drawn for every general prompt, each with a seed of its own.</summary>
-    private const int RepliesPerPrompt = 2;
+    private const int RepliesPerPrompt = 4;
 
     /// <summary>Longest self-generated reply in tokens.</summary>
     private const int ReplyTokens = 48;

@@ -13,7 +13,7 @@ public sealed record SftSettings
     public double? LearningRate { get; init; }
 
     /// <summary>Most passes over the data; early stopping may end sooner.</summary>
-    public int MaxEpochs { get; init; } = 16;
+    public int MaxEpochs { get; init; } = 20;
 
     /// <summary>Rows per optimiser step.</summary>
     public int BatchRows { get; init; } = 16;
@@ -37,8 +37,8 @@ public sealed record SftSettings
     public int MinimumRows { get; init; } = 10;
 
     /// <summary>
-    /// The learning rate of a base model with <paramref name="parameters"/> weights: 2e-4 as in TRL and QLoRA, more for models
-    /// under 50 M, where sweeps put the optimum near 1e-3.
+    /// The learning rate of a base model with <paramref name="parameters"/> weights: 2e-4 as in TRL and QLoRA, and 3e-3 for
+    /// very small models, between the two best of a sweep on the starter (docs/log.md).
     /// </summary>
-    public double LearningRateFor(long parameters) => LearningRate ?? (parameters < 50_000_000 ? 1e-3 : 2e-4);
+    public double LearningRateFor(long parameters) => LearningRate ?? (parameters < 20_000_000 ? 3e-3 : 2e-4);
 }
