@@ -1,7 +1,7 @@
 using System.CommandLine;
-using System.Diagnostics;
 using System.Text.Json;
 using Gateway.Training;
+using Gateway.Training.Sft;
 
 namespace Gateway.Commands;
 
@@ -48,8 +48,7 @@ internal static class TrainCommand
             return Failed;
         }
 
-        using var process = Process.GetCurrentProcess();
-        process.PriorityClass = ProcessPriorityClass.Idle;
+        BackgroundPriority.Apply();
         using var folder = RunFolder.TryOpen(job);
         if (folder is null)
         {
@@ -77,7 +76,7 @@ internal static class TrainCommand
             await Task.Run(() => new TrainingRun(folder, TimeProvider.System, progress).RunAsync(cancellationToken), cancellationToken);
             return Finished;
         }
-        catch (RunRefusedException e)
+        catch (Exception e) when (e is RunRefusedException or TrainingAbortedException)
         {
             await Console.Error.WriteLineAsync(e.Message);
             return Failed;

@@ -31,7 +31,7 @@ public sealed class DemoRun(DemoClient client, DemoOptions options, Action<DemoP
     private const int Concurrency = 16;
     private const int LatencyStreams = 3;
     private const int LatencyTokens = 40;
-    private const int LatencyRequests = 60;
+    private const int LatencyRequests = 300;
     private const string ChatModel = "starter";
     private const string ChatPrompt = "Tell me about a film you like.";
 
@@ -56,6 +56,7 @@ public sealed class DemoRun(DemoClient client, DemoOptions options, Action<DemoP
 
         // 2 Before.
         var before = await MeasureAsync("held-out before", cancellationToken);
+        await LatencyAsync(() => false, "chat warm-up", cancellationToken);
         var idle = await LatencyAsync(() => false, "chat latency, idle", cancellationToken);
 
         // 3 Traffic and corrections.
