@@ -32,17 +32,17 @@ public static class ContractHasher
     public static Contract Create(
         string name, int version, ContractContent content, DateTimeOffset createdAt, string createdBy,
         string? message = null, int? parent = null) => new()
-    {
-        Name = name,
-        Version = version,
-        Content = content,
-        PromptHash = PromptHash(content),
-        ContractHash = ContractHash(content),
-        CreatedAt = createdAt,
-        CreatedBy = createdBy,
-        Message = message,
-        Parent = parent,
-    };
+        {
+            Name = name,
+            Version = version,
+            Content = content,
+            PromptHash = PromptHash(content),
+            ContractHash = ContractHash(content),
+            CreatedAt = createdAt,
+            CreatedBy = createdBy,
+            Message = message,
+            Parent = parent,
+        };
 
     // The domain string keeps a prompt hash from ever equalling a contract hash or a hash of another format.
     private static string Hash(string domain, Action<Utf8JsonWriter> writeMembers)

@@ -56,7 +56,7 @@ public sealed class ShingleSet
             }
             else if (Rune.IsLetter(lower))
             {
-                var place = lower.IsBmp ? Accented.IndexOf((char)lower.Value) : -1;
+                var place = lower.IsBmp ? Accented.IndexOf((char)lower.Value, StringComparison.Ordinal) : -1;
                 normal.Append(place >= 0 ? Plain[place].ToString() : lower.ToString());
             }
             else if (Rune.IsWhiteSpace(lower) && normal.Length > 0 && normal[^1] != ' ')

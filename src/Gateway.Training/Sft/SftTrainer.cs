@@ -103,7 +103,7 @@ public sealed class SftTrainer(SftSettings settings, int seed, double peakLearni
             // 3. At the end of an epoch: validation, best weights, early stopping.
             if (state.Step % stepsPerEpoch == 0)
             {
-                    var validationLoss = MeanLoss(pass, validationBatch, adapter);
+                var validationLoss = MeanLoss(pass, validationBatch, adapter);
                 var rate = tokensSinceStart / Math.Max(1e-9, clock.GetElapsedTime(started).TotalSeconds);
                 state.EndEpoch(new SftEpoch(epoch + 1, state.Step, state.EpochLoss / stepsPerEpoch, validationLoss, norm, rate), settings.Patience);
                 if (state.Epochs.Count >= DivergedEvaluations

@@ -27,28 +27,30 @@ internal static class RenderCommand
         {
             model, template, now,
         };
-        command.SetAction((parsed, _) => RunAsync(parsed.GetRequiredValue(model), parsed.GetValue(template), parsed.GetValue(now)));
+        command.SetAction((parsed, cancellationToken) =>
+            RunAsync(parsed.GetRequiredValue(model), parsed.GetValue(template), parsed.GetValue(now), cancellationToken));
         return command;
     }
 
-    private static Task<int> RunAsync(string folder, string? templateFile, string? now)
+    private static async Task<int> RunAsync(
+        string folder, string? templateFile, string? now, CancellationToken cancellationToken)
     {
         var time = TimeProvider.System.GetLocalNow();
         if (now is not null && !DateTimeOffset.TryParse(now, CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out time))
         {
-            return Refusal.WriteAsync($"--now '{now}' is not an ISO 8601 time such as 2025-01-05T09:07:00");
+            return await Refusal.WriteAsync($"--now '{now}' is not an ISO 8601 time such as 2025-01-05T09:07:00");
         }
 
         try
         {
-            var template = templateFile is null ? null : ChatTemplate.Parse(File.ReadAllText(templateFile));
+            var template = templateFile is null ? null : ChatTemplate.Parse(await File.ReadAllTextAsync(templateFile, cancellationToken));
             var tokenizer = File.Exists(Path.Combine(folder, "tokenizer.json")) ? Tokenizer.Load(folder) : null;
             var renderer = tokenizer is null ? new ChatRenderer(TokenizerSettings.Load(folder), template) : new ChatRenderer(tokenizer, template);
-            return Task.FromResult(JsonLines.Run((line, writer) => Render(renderer, tokenizer is not null, line, time, writer)));
+            return JsonLines.Run((line, writer) => Render(renderer, tokenizer is not null, line, time, writer));
         }
         catch (Exception e) when (e is TokenizerException or TemplateException or IOException or UnauthorizedAccessException)
         {
-            return Refusal.WriteAsync(e.Message);
+            return await Refusal.WriteAsync(e.Message);
         }
     }
 
