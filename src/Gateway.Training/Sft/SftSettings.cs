@@ -13,16 +13,16 @@ public sealed record SftSettings
     public double? LearningRate { get; init; }
 
     /// <summary>Most passes over the data; early stopping may end sooner.</summary>
-    public int MaxEpochs { get; init; } = 20;
+    public int MaxEpochs { get; init; } = 24;
 
     /// <summary>Rows per optimiser step.</summary>
-    public int BatchRows { get; init; } = 16;
+    public int BatchRows { get; init; } = 8;
 
     /// <summary>Share of the steps spent on warm-up.</summary>
     public double WarmupShare { get; init; } = 0.05;
 
     /// <summary>Epochs without a better validation loss before the run stops.</summary>
-    public int Patience { get; init; } = 3;
+    public int Patience { get; init; } = 6;
 
     /// <summary>Gradients are scaled down to this global norm.</summary>
     public double MaxGradientNorm { get; init; } = 1;
