@@ -18,7 +18,14 @@ public sealed class DemoRowsTests : IDisposable
     }
 
     private static IEnumerable<(string Text, string Label)> Rows(int count, params string[] labels) =>
-        Enumerable.Range(0, count).Select(i => ($"text {i * 7919} number {i * 104729 % 9973} of {labels[i % labels.Length]}", labels[i % labels.Length]));
+        Enumerable.Range(0, count).Select(i => ($"{Word(i)} {Word(i + 1000)} {Word(i + 2000)} {Word(i + 3000)}", labels[i % labels.Length]));
+
+    /// <summary>A made-up word; letters, because near-duplicate detection reads every digit as the same one.</summary>
+    private static string Word(int number)
+    {
+        var random = new Random(number);
+        return new string([.. Enumerable.Range(0, 7).Select(_ => (char)('a' + random.Next(26)))]);
+    }
 
     [Fact]
     public void The_most_frequent_labels_are_kept_and_shared_texts_leave_the_held_out_part()
