@@ -26,7 +26,7 @@ internal static class GatewayScenarios
         foreach (var row in (SimulationRow[])[.. RolloutSimulation.ThreeGuardrails, .. RolloutSimulation.OneGuardrail])
         {
             RolloutSimulation.AssertReproduces(row, RolloutSimulation.Run(row, Runs, seed: 1));
-            AnsiConsole.WriteLine($"{row}: reproduced with {Runs} runs");
+            AnsiConsole.WriteLine($"{row.Name}, {row.Guardrails.Count} guardrails: reproduced with {Runs} runs");
         }
     }
 }

@@ -1,23 +1,26 @@
 using Gateway.LoadTests;
 
 // Long scenarios by name; `dotnet test` has the short version of each. "all" runs every one.
-var all = args is ["all"];
-var name = args.FirstOrDefault();
+(string Name, Func<Task> Run)[] scenarios =
+[
+    ("store-kill", () => StoreScenarios.KillLoopAsync(rounds: 50, CancellationToken.None)),
+    ("store-speed", () => StoreScenarios.MeasureAsync(CancellationToken.None)),
+    ("engine-fuzz", () => EngineScenarios.FuzzAsync(CancellationToken.None)),
+    ("simulation", () => Task.Run(GatewayScenarios.SimulationTable)),
+    ("gateway-kill", () => GatewayScenarios.KillLoopAsync(CancellationToken.None)),
+];
 
-if (all || name == "store-kill")
+var chosen = args is [var name] ? [.. scenarios.Where(scenario => name == "all" || scenario.Name == name)] : Array.Empty<(string Name, Func<Task> Run)>();
+if (chosen.Length == 0)
 {
-    await StoreScenarios.KillLoopAsync(rounds: 50, CancellationToken.None);
-}
-
-if (all || name == "store-speed")
-{
-    await StoreScenarios.MeasureAsync(CancellationToken.None);
-}
-
-if (!all && name is not ("store-kill" or "store-speed"))
-{
-    Console.Error.WriteLine("usage: Gateway.LoadTests all | store-kill | store-speed");
+    Console.Error.WriteLine($"usage: Gateway.LoadTests all | {string.Join(" | ", scenarios.Select(scenario => scenario.Name))}");
     return 2;
+}
+
+foreach (var scenario in chosen)
+{
+    Console.WriteLine($"== {scenario.Name}");
+    await scenario.Run();
 }
 
 return 0;

@@ -57,7 +57,7 @@ internal static class AdaptersEndpoints
     {
         var folder = PathJail.ResolveFolder(data.Import, path);
         return folder is null || !PathJail.IsRegularFile(folder, "adapter_config.json") || !PathJail.IsRegularFile(folder, "adapter_model.safetensors")
-            ? new(null, ApiError.AdapterPathNotFound())
+            ? new(null, ApiError.AdapterImportNotFound(path))
             : await adapters.RegisterAsync(folder, name ?? Path.GetFileName(folder), runId: null, context.Actor(), reason, context.RequestAborted);
     }
 }

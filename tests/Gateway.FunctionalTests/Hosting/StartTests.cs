@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Gateway.FunctionalTests.FrontDoor;
 using Gateway.Hosting;
 using Gateway.TestKit;
@@ -44,6 +45,21 @@ public sealed class StartTests
             Workers = withExternalWorkers ? [new Uri("http://127.0.0.1:1")] : [],
         });
         Assert.Contains("nothing", refusal, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_checkpoint_with_missing_tensors_is_refused_by_name()
+    {
+        using var data = TestData.CreateFolder();
+        using var model = new TinyModel();
+        var config = Path.Combine(model.Path, "config.json");
+        var settings = JsonNode.Parse(await File.ReadAllTextAsync(config, TestContext.Current.CancellationToken))!;
+        var layers = (int)settings["num_hidden_layers"]!;
+        settings["num_hidden_layers"] = layers + 1;
+        await File.WriteAllTextAsync(config, settings.ToJsonString(), TestContext.Current.CancellationToken);
+        var refusal = await RefusalAsync(new ServeOptions { Data = data.Path, Model = model.Path });
+        Assert.Contains($"'model.layers.{layers}.", refusal, StringComparison.Ordinal);
+        Assert.Contains("is missing", refusal, StringComparison.Ordinal);
     }
 
     [Fact]

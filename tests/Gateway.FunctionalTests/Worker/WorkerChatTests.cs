@@ -153,11 +153,12 @@ public sealed class WorkerChatTests(WorkerServer server) : IClassFixture<WorkerS
         var client = new OpenAIClient(new ApiKeyCredential("none"), new OpenAIClientOptions { Endpoint = new Uri(server.Address, "/v1") });
         var chat = client.GetChatClient(WorkerServer.ModelName);
         ChatMessage[] messages = [new SystemChatMessage("be brief"), new UserChatMessage("hello")];
+        var greedy = new ChatCompletionOptions { MaxOutputTokenCount = 4, Temperature = 0 };
 
-        ChatCompletion reply = await chat.CompleteChatAsync(messages, new ChatCompletionOptions { MaxOutputTokenCount = 4 }, Cancellation);
+        ChatCompletion reply = await chat.CompleteChatAsync(messages, greedy, Cancellation);
         Assert.Equal(4, reply.Usage.OutputTokenCount);
         ChatFinishReason? finish = null;
-        await foreach (var update in chat.CompleteChatStreamingAsync(messages, new ChatCompletionOptions { MaxOutputTokenCount = 4 }, Cancellation))
+        await foreach (var update in chat.CompleteChatStreamingAsync(messages, greedy, Cancellation))
         {
             finish = update.FinishReason ?? finish;
         }

@@ -182,9 +182,13 @@ public sealed record ApiError(int Status, string Type, string Code, string Messa
     public static ApiError AdapterNotFound(string name) =>
         new(404, InvalidRequest, "lora_adapter_not_found", $"The LoRA adapter '{name}' is not loaded. List the loaded ones with GET /v1/lora_adapters.", "lora_name");
 
-    /// <summary>404: the adapter's folder or one of its files does not exist.</summary>
+    /// <summary>404: the adapter's folder or one of its files does not exist on this worker.</summary>
     public static ApiError AdapterPathNotFound() =>
         new(404, InvalidRequest, "adapter_path_not_found", "The adapter folder does not exist or lacks adapter_config.json and adapter_model.safetensors. Check 'lora_path' on the server.", "lora_path");
+
+    /// <summary>404: no adapter lies there below the import folder. Says the same for what lies elsewhere, whether it exists or not.</summary>
+    public static ApiError AdapterImportNotFound(string path) =>
+        new(404, InvalidRequest, "adapter_path_not_found", $"No folder '{path}' with adapter_config.json and adapter_model.safetensors lies below 'import' in the server's data folder. Copy the adapter there and name its folder.", "lora_path");
 
     /// <summary>422: the adapter's files are there but cannot be served.</summary>
     public static ApiError InvalidAdapter(string reason) =>

@@ -1,3 +1,4 @@
+using System.Net;
 using StackExchange.Redis;
 
 namespace Gateway.Storage.Redis;
@@ -38,18 +39,18 @@ internal sealed class RedisConnection(ConnectionMultiplexer multiplexer, RedisSt
                 if (clock.GetElapsedTime(started) >= options.RetryFor)
                 {
                     throw new StoreUnavailableException(
-                        $"Redis at {Endpoints(multiplexer)} has not answered for {options.RetryFor.TotalSeconds:0} s: check that it runs and can be reached", exception);
+                        $"Redis at {Endpoints(multiplexer.GetEndPoints())} has not answered for {options.RetryFor.TotalSeconds:0} s: check that it runs and can be reached", exception);
                 }
 
                 if (attempt == 1)
                 {
-                    logger.LogWarning("Redis at {Endpoints} does not answer ({Failure}); trying again.", Endpoints(multiplexer), exception.Message);
+                    logger.LogWarning("Redis at {Endpoints} does not answer ({Failure}); trying again.", Endpoints(multiplexer.GetEndPoints()), exception.Message);
                 }
             }
             catch (RedisServerException exception)
             {
                 throw new StoreUnavailableException(
-                    $"Redis at {Endpoints(multiplexer)} refuses the command ({exception.Message}): repair the server, then try again", exception);
+                    $"Redis at {Endpoints(multiplexer.GetEndPoints())} refuses the command ({exception.Message}): repair the server, then try again", exception);
             }
 
             await Task.Delay(RetryInterval, clock, cancellationToken).ConfigureAwait(false);
@@ -57,7 +58,8 @@ internal sealed class RedisConnection(ConnectionMultiplexer multiplexer, RedisSt
     }
 
     /// <summary>Host and port, never the password.</summary>
-    public static string Endpoints(ConnectionMultiplexer multiplexer) => string.Join(", ", multiplexer.GetEndPoints().Select(endpoint => endpoint.ToString()));
+    public static string Endpoints(IEnumerable<EndPoint> endpoints) =>
+        string.Join(", ", endpoints.Select(endpoint => endpoint is DnsEndPoint name ? $"{name.Host}:{name.Port}" : endpoint.ToString()));
 
     private static bool IsPassing(Exception exception) => exception switch
     {

@@ -42,8 +42,7 @@ public sealed class RedisStore : IDocumentStore, IInteractionLog, IAsyncDisposab
         }
         catch (RedisConnectionException exception)
         {
-            var endpoints = string.Join(", ", parsed.EndPoints.Select(endpoint => endpoint.ToString()));
-            throw new StoreUnavailableException($"Redis at {endpoints} does not answer: start it or correct the address and password", exception);
+            throw new StoreUnavailableException($"Redis at {RedisConnection.Endpoints(parsed.EndPoints)} does not answer: start it or correct the address and password", exception);
         }
 
         var connection = new RedisConnection(multiplexer, options, clock, logger);
