@@ -1,6 +1,5 @@
 using Gateway.TestKit;
 using Gateway.TestKit.Processes;
-using Spectre.Console;
 
 namespace Gateway.LoadTests;
 
@@ -11,9 +10,16 @@ internal static class GatewayScenarios
     public static async Task KillLoopAsync(CancellationToken cancellationToken)
     {
         using var folder = TestData.CreateFolder();
-        var report = await new KillLoop(seed: 1, rounds: 20, TimeSpan.FromSeconds(0.5), TimeSpan.FromSeconds(8)).RunAsync(folder.Path, cancellationToken);
-        AnsiConsole.WriteLine(report.ToString());
-        if (report.AdapterEqual != true || report.TrainingKills == 0)
+        var options = new KillLoopOptions
+        {
+            TrafficRounds = 8,
+            TrainingRounds = 12,
+            Shortest = TimeSpan.FromSeconds(0.2),
+            Longest = TimeSpan.FromSeconds(3),
+        };
+        var report = await new KillLoop(options, line => Console.WriteLine($"kill: {line}")).RunAsync(folder.Path, cancellationToken);
+        Console.WriteLine($"kill: {report}");
+        if (!report.AdapterEqual || report.TrainingKills == 0)
         {
             throw new InvalidOperationException("The loop must interrupt a training run and find its adapter equal to an uninterrupted one's.");
         }
@@ -26,7 +32,7 @@ internal static class GatewayScenarios
         foreach (var row in (SimulationRow[])[.. RolloutSimulation.ThreeGuardrails, .. RolloutSimulation.OneGuardrail])
         {
             RolloutSimulation.AssertReproduces(row, RolloutSimulation.Run(row, Runs, seed: 1));
-            AnsiConsole.WriteLine($"{row.Name}, {row.Guardrails.Count} guardrails: reproduced with {Runs} runs");
+            Console.WriteLine($"simulation: {row.Name}: reproduced with {Runs} runs");
         }
     }
 }

@@ -8,6 +8,7 @@ using Gateway.LoadTests;
     ("engine-fuzz", () => EngineScenarios.FuzzAsync(CancellationToken.None)),
     ("simulation", () => Task.Run(GatewayScenarios.SimulationTable)),
     ("gateway-kill", () => GatewayScenarios.KillLoopAsync(CancellationToken.None)),
+    ("swap", () => SwapScenario.RunAsync(TimeSpan.FromSeconds(60), CancellationToken.None)),
 ];
 
 var chosen = args is [var name] ? [.. scenarios.Where(scenario => name == "all" || scenario.Name == name)] : Array.Empty<(string Name, Func<Task> Run)>();

@@ -48,39 +48,22 @@ public sealed class GatewayProcess : IDisposable
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
-    /// <summary>
-    /// Starts <c>gateway serve</c> from the assembly beside the caller and waits until it is ready.
-    /// </summary>
-    public static async Task<GatewayProcess> StartAsync(string data, CancellationToken cancellationToken, params string[] arguments)
-    {
-        var address = new Uri($"http://127.0.0.1:{FreePort()}");
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
-        foreach (var argument in (string[])[Assembly, "serve", "--data", data, "--urls", address.ToString().TrimEnd('/'), .. arguments])
-        {
-            start.ArgumentList.Add(argument);
-        }
+    /// <summary>Starts <c>gateway serve</c> from the assembly beside the caller and waits until it is ready.</summary>
+    public static Task<GatewayProcess> StartAsync(string data, CancellationToken cancellationToken, params string[] arguments) =>
+        StartAsync("health/ready", FreePort(), ["serve", "--data", data, .. arguments], cancellationToken);
 
-        var gateway = new GatewayProcess(Process.Start(start)!, address);
-        while (!await gateway.IsReadyAsync(cancellationToken))
-        {
-            if (gateway._process.HasExited)
-            {
-                throw new InvalidOperationException($"The gateway ended with {gateway._process.ExitCode} instead of starting:\n{gateway.Output}");
-            }
-
-            await Task.Delay(50, cancellationToken);
-        }
-
-        return gateway;
-    }
+    /// <summary>Starts <c>gateway worker</c> in the same way, on a port that outlives it when it is restarted.</summary>
+    public static Task<GatewayProcess> StartWorkerAsync(int port, CancellationToken cancellationToken, params string[] arguments) =>
+        StartAsync("health", port, ["worker", .. arguments], cancellationToken);
 
     /// <summary>The gateway's assembly.</summary>
     public static string Assembly => Path.Combine(AppContext.BaseDirectory, "gateway.dll");
 
-    /// <summary>kill -9, and waits until the process is gone. Its children are left alone, as a crash would.</summary>
-    public async Task KillAsync()
+    /// <summary>kill -9, and waits until the process is gone.</summary>
+    /// <param name="withChildren">True also kills its children, as the crash of a machine does; false leaves them, as the crash of one process does.</param>
+    public async Task KillAsync(bool withChildren = false)
     {
-        _process.Kill();
+        _process.Kill(entireProcessTree: withChildren);
         await _process.WaitForExitAsync();
     }
 
@@ -97,11 +80,34 @@ public sealed class GatewayProcess : IDisposable
         _process.Dispose();
     }
 
-    private async Task<bool> IsReadyAsync(CancellationToken cancellationToken)
+    private static async Task<GatewayProcess> StartAsync(string health, int port, string[] arguments, CancellationToken cancellationToken)
+    {
+        var address = new Uri($"http://127.0.0.1:{port}");
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        foreach (var argument in (string[])[Assembly, .. arguments, "--urls", address.ToString().TrimEnd('/')])
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        var gateway = new GatewayProcess(Process.Start(start)!, address);
+        while (!await gateway.IsReadyAsync(health, cancellationToken))
+        {
+            if (gateway._process.HasExited)
+            {
+                throw new InvalidOperationException($"The gateway ended with {gateway._process.ExitCode} instead of starting:\n{gateway.Output}");
+            }
+
+            await Task.Delay(20, cancellationToken);
+        }
+
+        return gateway;
+    }
+
+    private async Task<bool> IsReadyAsync(string health, CancellationToken cancellationToken)
     {
         try
         {
-            using var response = await Http.GetAsync("health/ready", cancellationToken);
+            using var response = await Http.GetAsync(health, cancellationToken);
             return response.IsSuccessStatusCode;
         }
         catch (HttpRequestException)

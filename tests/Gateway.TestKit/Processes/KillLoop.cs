@@ -7,79 +7,140 @@ using System.Text.Json.Nodes;
 
 namespace Gateway.TestKit.Processes;
 
+/// <summary>How long a kill loop goes on and when it strikes.</summary>
+public sealed record KillLoopOptions
+{
+    /// <summary>Seed of the random points.</summary>
+    public int Seed { get; init; } = 1;
+
+    /// <summary>Kills while corrections come in, before a training run begins.</summary>
+    public required int TrafficRounds { get; init; }
+
+    /// <summary>Kills after that; while the run goes on they strike it, the gateway alone and together with its child in turn.</summary>
+    public required int TrainingRounds { get; init; }
+
+    /// <summary>A kill comes at a random point between this much time after the gateway is ready …</summary>
+    public required TimeSpan Shortest { get; init; }
+
+    /// <summary>… and this much.</summary>
+    public required TimeSpan Longest { get; init; }
+
+    /// <summary>Corrections to send; later feedback consists of comments. Enough for the trigger, with some to spare.</summary>
+    public int Corrections { get; init; } = 80;
+
+    /// <summary>More arguments of <c>gateway serve</c>.</summary>
+    public IReadOnlyList<string> Arguments { get; init; } = [];
+}
+
 /// <summary>What a kill loop found.</summary>
 /// <param name="Rounds">Kills.</param>
-/// <param name="Feedback">Feedback acknowledged; none may be missing.</param>
-/// <param name="ControlChanges">Control changes acknowledged; none may be missing.</param>
+/// <param name="Feedback">Feedback acknowledged; none is missing.</param>
+/// <param name="ControlChanges">Control changes acknowledged; none is missing.</param>
 /// <param name="Interactions">Replies received whole.</param>
 /// <param name="LostInteractions">Of those, not found after the restart.</param>
 /// <param name="LongestLossWindowMs">Longest time between such a reply's end and the kill.</param>
 /// <param name="LongestRecoveryMs">Longest time from start to ready.</param>
 /// <param name="TrainingKills">Kills while a training run was under way.</param>
-/// <param name="AdapterEqual">True when the interrupted run's adapter equals an uninterrupted one's, byte for byte; null when no run finished.</param>
+/// <param name="AdapterEqual">True when the interrupted run's adapter equals an uninterrupted one's, byte for byte.</param>
 public sealed record KillLoopReport(
     int Rounds, int Feedback, int ControlChanges, int Interactions, int LostInteractions, double LongestLossWindowMs, double LongestRecoveryMs,
-    int TrainingKills, bool? AdapterEqual);
+    int TrainingKills, bool AdapterEqual);
 
 /// <summary>
 /// Kills a gateway with SIGKILL at random points of traffic, feedback, control changes and training, restarts it on the same
 /// data folder and checks that everything acknowledged is there; in the end lets the training run finish and repeats it
 /// without interruption.
 /// </summary>
-public sealed class KillLoop(int seed, int rounds, TimeSpan shortest, TimeSpan longest)
+/// <param name="options">When it strikes.</param>
+/// <param name="progress">Told about every round.</param>
+public sealed class KillLoop(KillLoopOptions options, Action<string> progress)
 {
     private const int Users = 4;
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(2);
     private static readonly string[] Labels = ["red", "green", "blue"];
 
-    private readonly Random _random = new(seed);
+    private readonly Random _random = new(options.Seed);
     private readonly ConcurrentDictionary<string, string> _feedback = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, long> _replies = new(StringComparer.Ordinal);
     private readonly ConcurrentBag<int> _versions = [];
     private int _message;
+    private int _corrections;
 
-    /// <summary>Runs the loop in <paramref name="data"/>, an empty folder.</summary>
-    /// <exception cref="InvalidOperationException">Something acknowledged is missing.</exception>
+    /// <summary>
+    /// Runs the loop in <paramref name="data"/>, an empty folder: 1 rounds of traffic with corrections; 2 enough corrections
+    /// for a training run to begin; 3 rounds with the run under way; 4 the run ends and is compared.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">Something acknowledged is missing, or no run began.</exception>
     public async Task<KillLoopReport> RunAsync(string data, CancellationToken cancellationToken)
     {
         var (lost, window, recovery, trainingKills) = (0, 0.0, 0.0, 0);
-        var gateway = await GatewayProcess.StartAsync(data, cancellationToken);
+        var gateway = await GatewayProcess.StartAsync(data, cancellationToken, [.. options.Arguments]);
         try
         {
             await CreateDeploymentAsync(gateway.Http, cancellationToken);
-            for (var round = 0; round < rounds; round++)
+            for (var round = 1; round <= options.TrafficRounds + options.TrainingRounds; round++)
             {
                 using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-                var users = Enumerable.Range(0, Users).Select(_ => UseAsync(gateway.Http, stop.Token)).Append(ChangeAsync(gateway.Http, stop.Token)).ToList();
-                await Task.Delay(shortest + ((longest - shortest) * _random.NextDouble()), cancellationToken);
-                trainingKills += await IsTrainingAsync(gateway.Http, cancellationToken) ? 1 : 0;
+                List<Task> users = [.. Enumerable.Range(0, Users).Select(_ => UseAsync(gateway.Http, stop.Token)), ChangeAsync(gateway.Http, stop.Token)];
+
+                // 2 The trigger waits for quiet; traffic goes on meanwhile, its feedback without corrections.
+                if (round == options.TrafficRounds + 1)
+                {
+                    await AwaitTrainingAsync(gateway, cancellationToken);
+                }
+
+                await Task.Delay(options.Shortest + ((options.Longest - options.Shortest) * _random.NextDouble()), cancellationToken);
+                var training = await IsTrainingAsync(gateway.Http, cancellationToken);
+                trainingKills += training ? 1 : 0;
                 var killed = Stopwatch.GetTimestamp();
-                await gateway.KillAsync();
+                await gateway.KillAsync(withChildren: round % 2 == 0);
                 await stop.CancelAsync();
                 await Task.WhenAll(users);
                 gateway.Dispose();
 
                 var restarted = Stopwatch.GetTimestamp();
-                gateway = await GatewayProcess.StartAsync(data, cancellationToken);
-                recovery = Math.Max(recovery, Stopwatch.GetElapsedTime(restarted).TotalMilliseconds);
+                gateway = await GatewayProcess.StartAsync(data, cancellationToken, [.. options.Arguments]);
+                var ready = Stopwatch.GetElapsedTime(restarted).TotalMilliseconds;
+                recovery = Math.Max(recovery, ready);
                 await CheckAcknowledgedAsync(gateway.Http, cancellationToken);
                 foreach (var (id, ended) in _replies.ToArray())
                 {
                     using var response = await gateway.Http.GetAsync($"v1/interactions/{id}", cancellationToken);
                     if (!response.IsSuccessStatusCode)
                     {
+                        // A reply that ended during the kill counts as one that ended with it.
                         lost++;
-                        window = Math.Max(window, Stopwatch.GetElapsedTime(ended, killed).TotalMilliseconds);
+                        window = Math.Max(window, Math.Max(0, Stopwatch.GetElapsedTime(ended, killed).TotalMilliseconds));
                         _replies.TryRemove(id, out _);
                     }
                 }
+
+                progress(string.Create(CultureInfo.InvariantCulture,
+                    $"round {round}: {(training ? "training, " : "")}{_feedback.Count} feedback, {_versions.Count} versions, {_replies.Count} interactions kept, {lost} lost in {window:F1} ms, ready after {ready:F0} ms"));
             }
 
             var equal = await CompareTrainingAsync(gateway.Http, data, cancellationToken);
-            return new KillLoopReport(rounds, _feedback.Count, _versions.Count, _replies.Count + lost, lost, window, recovery, trainingKills, equal);
+            return new KillLoopReport(
+                options.TrafficRounds + options.TrainingRounds, _feedback.Count, _versions.Count, _replies.Count + lost, lost, window, recovery, trainingKills, equal);
         }
         finally
         {
             gateway.Dispose();
+        }
+    }
+
+    private static async Task AwaitTrainingAsync(GatewayProcess gateway, CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (!await IsTrainingAsync(gateway.Http, cancellationToken))
+        {
+            if (Stopwatch.GetElapsedTime(started) > LongestWait)
+            {
+                throw new InvalidOperationException($"No training run began within {LongestWait}:\n{gateway.Output}");
+            }
+
+            await Task.Delay(100, cancellationToken);
         }
     }
 
@@ -129,13 +190,13 @@ public sealed class KillLoop(int seed, int rounds, TimeSpan shortest, TimeSpan l
                     cancellationToken);
                 var id = reply["id"]!.GetValue<string>();
                 _replies[id] = Stopwatch.GetTimestamp();
+                var (kind, value) = Interlocked.Increment(ref _corrections) <= options.Corrections
+                    ? ("correction", $"{{\"colour\": \"{label}\"}}")
+                    : ("comment", $"I meant {label}.");
                 var feedback = await PostAsync(
-                    http,
-                    "v1/feedback",
-                    new JsonObject { ["response_id"] = id, ["kind"] = "correction", ["value"] = $"{{\"colour\": \"{label}\"}}" },
-                    $"key-{number}",
-                    cancellationToken);
+                    http, "v1/feedback", new JsonObject { ["response_id"] = id, ["kind"] = kind, ["value"] = value }, $"key-{number}", cancellationToken);
                 _feedback[feedback["id"]!.GetValue<string>()] = id;
+                await Task.Delay(Pause, cancellationToken);
             }
         }
         catch (Exception e) when (e is HttpRequestException or OperationCanceledException or IOException)
@@ -152,7 +213,7 @@ public sealed class KillLoop(int seed, int rounds, TimeSpan shortest, TimeSpan l
             {
                 var contract = await PostAsync(http, "v1/contracts", ContractBody(Interlocked.Increment(ref _message)), null, cancellationToken);
                 _versions.Add(contract["version"]!.GetValue<int>());
-                await Task.Delay(20, cancellationToken);
+                await Task.Delay(Pause, cancellationToken);
             }
         }
         catch (Exception e) when (e is HttpRequestException or OperationCanceledException or IOException)
@@ -182,28 +243,22 @@ public sealed class KillLoop(int seed, int rounds, TimeSpan shortest, TimeSpan l
         }
     }
 
-    private static async Task<bool> IsTrainingAsync(HttpClient http, CancellationToken cancellationToken)
-    {
-        var jobs = JsonNode.Parse(await http.GetStringAsync("v1/jobs", cancellationToken))!;
-        return jobs["data"]!.AsArray().Any(job => job!["status"]!.GetValue<string>() == "running");
-    }
+    private static async Task<bool> IsTrainingAsync(HttpClient http, CancellationToken cancellationToken) =>
+        await JobAsync(http, cancellationToken) is { } job && job["status"]!.GetValue<string>() == "running";
+
+    private static async Task<JsonNode?> JobAsync(HttpClient http, CancellationToken cancellationToken) =>
+        JsonNode.Parse(await http.GetStringAsync("v1/jobs", cancellationToken))!["data"]!.AsArray().FirstOrDefault();
 
     /// <summary>Lets the run that was killed over and over finish, and repeats it from its snapshot in one go.</summary>
-    private static async Task<bool?> CompareTrainingAsync(HttpClient http, string data, CancellationToken cancellationToken)
+    private async Task<bool> CompareTrainingAsync(HttpClient http, string data, CancellationToken cancellationToken)
     {
-        JsonNode? job = null;
-        do
+        JsonNode job;
+        while ((job = await JobAsync(http, cancellationToken) ?? throw new InvalidOperationException("The training job is gone."))["status"]!.GetValue<string>() is "queued" or "running")
         {
             await Task.Delay(500, cancellationToken);
-            var jobs = JsonNode.Parse(await http.GetStringAsync("v1/jobs", cancellationToken))!["data"]!.AsArray();
-            job = jobs.FirstOrDefault();
-            if (job is null)
-            {
-                return null;
-            }
         }
-        while (job["status"]!.GetValue<string>() is "queued" or "running");
 
+        progress($"the interrupted run ended: {job["status"]}; repeating it in one go");
         if (job["generation"] is null)
         {
             throw new InvalidOperationException($"The training run ended without an adapter: {job.ToJsonString()}");
