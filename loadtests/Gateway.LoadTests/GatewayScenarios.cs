@@ -19,7 +19,7 @@ internal static class GatewayScenarios
         };
         var report = await new KillLoop(options, line => Console.WriteLine($"kill: {line}")).RunAsync(folder.Path, cancellationToken);
         Console.WriteLine($"kill: {report}");
-        if (!report.AdapterEqual || report.TrainingKills == 0)
+        if (report.AdapterEqual != true || report.TrainingKills == 0)
         {
             throw new InvalidOperationException("The loop must interrupt a training run and find its adapter equal to an uninterrupted one's.");
         }

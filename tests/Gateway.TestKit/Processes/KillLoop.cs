@@ -41,10 +41,10 @@ public sealed record KillLoopOptions
 /// <param name="LongestLossWindowMs">Longest time between such a reply's end and the kill.</param>
 /// <param name="LongestRecoveryMs">Longest time from start to ready.</param>
 /// <param name="TrainingKills">Kills while a training run was under way.</param>
-/// <param name="AdapterEqual">True when the interrupted run's adapter equals an uninterrupted one's, byte for byte.</param>
+/// <param name="AdapterEqual">True when the interrupted run's adapter equals an uninterrupted one's, byte for byte; null without training rounds.</param>
 public sealed record KillLoopReport(
     int Rounds, int Feedback, int ControlChanges, int Interactions, int LostInteractions, double LongestLossWindowMs, double LongestRecoveryMs,
-    int TrainingKills, bool AdapterEqual);
+    int TrainingKills, bool? AdapterEqual);
 
 /// <summary>
 /// Kills a gateway with SIGKILL at random points of traffic, feedback, control changes and training, restarts it on the same
@@ -120,7 +120,7 @@ public sealed class KillLoop(KillLoopOptions options, Action<string> progress)
                     $"round {round}: {(training ? "training, " : "")}{_feedback.Count} feedback, {_versions.Count} versions, {_replies.Count} interactions kept, {lost} lost in {window:F1} ms, ready after {ready:F0} ms"));
             }
 
-            var equal = await CompareTrainingAsync(gateway.Http, data, cancellationToken);
+            bool? equal = options.TrainingRounds == 0 ? null : await CompareTrainingAsync(gateway.Http, data, cancellationToken);
             return new KillLoopReport(
                 options.TrafficRounds + options.TrainingRounds, _feedback.Count, _versions.Count, _replies.Count + lost, lost, window, recovery, trainingKills, equal);
         }
