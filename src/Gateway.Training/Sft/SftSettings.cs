@@ -37,8 +37,8 @@ public sealed record SftSettings
     public int MinimumRows { get; init; } = 10;
 
     /// <summary>
-    /// The learning rate of a base model with <paramref name="parameters"/> weights: 2e-4 as in TRL and QLoRA, and 3e-3 for
-    /// very small models, between the two best of a sweep on the starter (docs/log.md).
+    /// The learning rate of a base model with <paramref name="parameters"/> weights: 2e-4 as in TRL and QLoRA, and 2e-3 for
+    /// very small models, from a sweep on the starter (docs/log.md).
     /// </summary>
-    public double LearningRateFor(long parameters) => LearningRate ?? (parameters < 20_000_000 ? 3e-3 : 2e-4);
+    public double LearningRateFor(long parameters) => LearningRate ?? (parameters < 20_000_000 ? 2e-3 : 2e-4);
 }
