@@ -1,9 +1,12 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 using Gateway.Domain.Interactions;
 using Gateway.Model.Network;
 using Gateway.Model.Numerics;
 using Gateway.Model.Text;
+using Gateway.Model.Weights;
 using Gateway.Training.Optimization;
 
 namespace Gateway.Training.Pretraining;
@@ -269,7 +272,7 @@ public sealed class PretrainRun(PretrainOptions options, TimeProvider clock, IPr
 
         foreach (var parameter in parameters.All)
         {
-            reader.BaseStream.ReadExactly(System.Runtime.InteropServices.MemoryMarshal.AsBytes(parameter.Value.Span));
+            reader.BaseStream.ReadExactly(MemoryMarshal.AsBytes(parameter.Value.Span));
         }
 
         optimizer.Load(reader);
@@ -280,29 +283,21 @@ public sealed class PretrainRun(PretrainOptions options, TimeProvider clock, IPr
         return step;
     }
 
-    /// <summary>Written beside the old one and renamed over it, so that a kill leaves one whole checkpoint.</summary>
-    private void SaveCheckpoint(int step, TransformerParameters parameters, AdamW optimizer, TokenMixture mixture)
-    {
-        var temporary = CheckpointFile + ".new";
-        using (var file = File.Create(temporary))
+    private void SaveCheckpoint(int step, TransformerParameters parameters, AdamW optimizer, TokenMixture mixture) =>
+        DurableFile.Write(CheckpointFile, stream =>
         {
-            using var writer = new BinaryWriter(file);
+            using var writer = new BinaryWriter(stream, Encoding.UTF8, leaveOpen: true);
             writer.Write(step);
             writer.Write(options.Tokens);
             writer.Write(options.Seed);
             foreach (var parameter in parameters.All)
             {
-                writer.Write(System.Runtime.InteropServices.MemoryMarshal.AsBytes(parameter.Value.Span));
+                writer.Write(MemoryMarshal.AsBytes(parameter.Value.Span));
             }
 
             optimizer.Save(writer);
             mixture.Save(writer);
-            writer.Flush();
-            file.Flush(flushToDisk: true);
-        }
-
-        File.Move(temporary, CheckpointFile, overwrite: true);
-    }
+        });
 
     private static string StreamOf(CorpusDocument document) =>
         document.Text is not null ? "books" : document.Source[..document.Source.IndexOf('/', StringComparison.Ordinal)];
