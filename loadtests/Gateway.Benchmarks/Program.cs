@@ -9,7 +9,10 @@ switch (args.FirstOrDefault())
     case "attention":
         AttentionBenchmark.Run(args.Skip(1).ToArray());
         return 0;
+    case "sampling":
+        SamplingBenchmark.Run();
+        return 0;
     default:
-        Console.Error.WriteLine("usage: Gateway.Benchmarks gemm|attention [threads] [repetitions]");
+        Console.Error.WriteLine("usage: Gateway.Benchmarks gemm|attention|sampling [threads] [repetitions]");
         return 2;
 }

@@ -2,7 +2,6 @@ using Gateway.Engine.Adapters;
 using Gateway.Engine.Sampling;
 using Gateway.Engine.Scheduling;
 using Gateway.Model.Network;
-using Gateway.Model.Numerics;
 
 namespace Gateway.Engine;
 
@@ -17,7 +16,6 @@ public sealed class InferenceEngine : IDisposable
     private readonly Transformer _model;
     private readonly EngineOptions _options;
     private readonly KvCache _cache;
-    private readonly Matrix _logits;
     private readonly Thread? _thread;
 
     // The border to other threads: everything below is guarded by the gate.
@@ -31,7 +29,6 @@ public sealed class InferenceEngine : IDisposable
     private readonly List<Sequence> _running = [];
     private readonly List<Sequence> _waiting = [];
     private readonly BlockPool _pool;
-    private readonly Sampler _sampler;
     private readonly Batch _batch;
     private readonly SequenceLoad[] _runningLoads;
     private readonly SequenceLoad[] _waitingLoads;
@@ -56,10 +53,8 @@ public sealed class InferenceEngine : IDisposable
     {
         (_model, Adapters, _options) = (model, adapters, options.Checked());
         _cache = new KvCache(model.Config, options.CacheBlocks);
-        _logits = new Matrix(options.MaximumRunning, model.Config.VocabularySize);
         _pool = new BlockPool(options.CacheBlocks);
-        _sampler = new Sampler(model.Config.VocabularySize);
-        _batch = new Batch(options.MaximumRunning);
+        _batch = new Batch(model, options.MaximumRunning, options.MaximumRunning);
         _runningLoads = new SequenceLoad[options.MaximumRunning];
         _waitingLoads = new SequenceLoad[options.MaximumRunning];
         _grants = new int[options.MaximumRunning];
@@ -101,7 +96,7 @@ public sealed class InferenceEngine : IDisposable
     /// Hands a request to the compute thread; may be called from any thread. When accepted, the reply's events come through
     /// <paramref name="stream"/> and end exactly once; otherwise the lease stays the caller's.
     /// </summary>
-    /// <exception cref="ArgumentException">Prompt or token limit is empty, or a token is outside the vocabulary.</exception>
+    /// <exception cref="ArgumentException">Prompt or token limit is empty, a token is outside the vocabulary, or a sampling number outside its range.</exception>
     public SubmitOutcome Submit(GenerationRequest request, out GenerationStream? stream)
     {
         ArgumentOutOfRangeException.ThrowIfZero(request.Prompt.Length, nameof(request));
@@ -112,6 +107,7 @@ public sealed class InferenceEngine : IDisposable
             throw new ArgumentException($"a token is outside the vocabulary of {_model.Config.VocabularySize}; use the tokenizer of this model.", nameof(request));
         }
 
+        request.Sampling.Require(_model.Config.VocabularySize);
         stream = null;
         if ((long)request.Prompt.Length + request.MaximumTokens > MaximumSequenceLength)
         {
@@ -160,7 +156,7 @@ public sealed class InferenceEngine : IDisposable
         EndAll(_running);
         EndAll(_waiting);
         _cache.Dispose();
-        _logits.Dispose();
+        _batch.Dispose();
     }
 
     /// <summary>
@@ -303,7 +299,7 @@ public sealed class InferenceEngine : IDisposable
     {
         try
         {
-            _model.Forward(_batch.Slices, _cache, _logits.Span);
+            _model.Forward(_batch.Slices, _cache, _batch.Logits);
             _steps++;
             return true;
         }
@@ -320,7 +316,7 @@ public sealed class InferenceEngine : IDisposable
 
     private void SampleAndEmit()
     {
-        var row = 0;
+        _batch.DrawTokens();
         for (var i = 0; i < _batch.Count; i++)
         {
             ref readonly var slice = ref _batch.Slices[i];
@@ -328,14 +324,14 @@ public sealed class InferenceEngine : IDisposable
             sequence.Advance(slice.Tokens.Length);
             if (slice.Logits == LogitRows.Last)
             {
-                Emit(sequence, _logits.Row(row++));
+                Emit(sequence);
             }
         }
     }
 
-    private void Emit(Sequence sequence, ReadOnlySpan<float> logits)
+    private void Emit(Sequence sequence)
     {
-        var token = sequence.Sample(_sampler, logits);
+        var token = sequence.TakeDrawn();
         if (token == Sampler.NotFinite)
         {
             End(_running, sequence, FinishReason.Failed, "non_finite_logits: the model or its adapter produced NaN or infinity; unload the adapter or check its weights.");

@@ -17,6 +17,7 @@ internal sealed class Sequence
     private int _length;
     private int _cached;
     private int _blockCount;
+    private int _drawn;
 
     public Sequence(GenerationRequest request, GenerationStream output)
     {
@@ -78,16 +79,18 @@ internal sealed class Sequence
     /// <summary>Notes that tokens were processed.</summary>
     public void Advance(int count) => _cached += count;
 
-    /// <summary>Samples the next token, or returns <see cref="Sampler.NotFinite"/>; the position makes the draw independent of preemption.</summary>
-    public int Sample(Sampler sampler, ReadOnlySpan<float> logits)
+    /// <summary>Draws the next token; may run on any thread of the team. The position makes the draw independent of preemption.</summary>
+    public void Draw(Sampler sampler, Span<float> logits) => _drawn = sampler.Sample(logits, _sampling, _tokens.AsSpan(0, _length), _promptLength, []);
+
+    /// <summary>Appends the drawn token and returns it, or returns what <see cref="Sampler.Sample"/> found instead of one.</summary>
+    public int TakeDrawn()
     {
-        var token = sampler.Sample(logits, _sampling, _length);
-        if (token != Sampler.NotFinite)
+        if (_drawn >= 0)
         {
-            _tokens[_length++] = token;
+            _tokens[_length++] = _drawn;
         }
 
-        return token;
+        return _drawn;
     }
 
     /// <summary>Why the reply ends with this sampled token, or null when it goes on.</summary>

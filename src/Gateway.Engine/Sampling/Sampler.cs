@@ -1,173 +1,79 @@
-using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
-
 namespace Gateway.Engine.Sampling;
 
 /// <summary>
-/// Draws tokens from logits in the order temperature, top-k, top-p, draw. Reuses its scratch memory: one thread, no
-/// allocation per token, no full sort.
+/// Draws tokens from logits, in place and without a sort. Reuses its scratch memory: one thread at a time, no allocation per
+/// token. The draw depends on logits, settings, history and mask alone, not on the instruction set.
 /// </summary>
 public sealed class Sampler
 {
     /// <summary>Returned when a logit is NaN or infinite.</summary>
     public const int NotFinite = -1;
 
-    private readonly int _vocabulary;
+    /// <summary>Returned when the mask allows no token.</summary>
+    public const int NothingAllowed = -2;
 
-    // Weights exp((logit − max) / temperature), padded to whole vectors so that body and tail share one routine.
-    private readonly float[] _weights;
-    private readonly float[] _order;
+    private readonly float[] _scratch;
+    private readonly double[] _sums;
+    private readonly int[] _counts;
 
     /// <summary>Reserves scratch memory for a vocabulary.</summary>
     public Sampler(int vocabulary)
     {
-        _vocabulary = vocabulary;
-        var padded = (vocabulary + Vector512<float>.Count - 1) / Vector512<float>.Count * Vector512<float>.Count;
-        _weights = new float[padded];
-        _order = new float[vocabulary];
+        _scratch = new float[vocabulary];
+        _sums = new double[TokenWeights.BlocksFor(vocabulary)];
+        _counts = new int[vocabulary];
     }
 
-    /// <summary>The token at <paramref name="position"/> of a sequence, or <see cref="NotFinite"/>.</summary>
-    public int Sample(ReadOnlySpan<float> logits, SamplingSettings settings, int position)
+    /// <summary>The token that follows <paramref name="tokens"/>, or <see cref="NotFinite"/> or <see cref="NothingAllowed"/>.</summary>
+    /// <param name="logits">One value per token of the vocabulary; overwritten.</param>
+    /// <param name="settings">How to draw.</param>
+    /// <param name="tokens">Prompt and reply up to here; their number is the counter of the random draw.</param>
+    /// <param name="promptLength">How many of them are the prompt.</param>
+    /// <param name="allowed">One bit per token (bit i % 64 of word i / 64), or empty to allow all.</param>
+    public int Sample(Span<float> logits, SamplingSettings settings, ReadOnlySpan<int> tokens, int promptLength, ReadOnlySpan<ulong> allowed)
     {
-        var best = ArgMax(logits);
-        if (best == NotFinite || settings.Temperature == 0)
+        if (settings.AdjustsLogits)
         {
-            return best;
+            LogitRow.Adjust(logits, settings, tokens, promptLength, _counts);
         }
 
-        WriteWeights(logits, logits[best], settings.Temperature);
-        var weights = _weights.AsSpan(0, _vocabulary);
-        var limited = settings.TopK > 0 && settings.TopK < _vocabulary;
-        if (limited)
+        if (!allowed.IsEmpty)
         {
-            KeepLargest(weights, settings.TopK);
+            LogitRow.Allow(logits, allowed);
+        }
+
+        var best = LogitRow.ArgMax(logits);
+        if (best < 0)
+        {
+            return NotFinite;
+        }
+
+        if (logits[best] == LogitRow.Forbidden)
+        {
+            return NothingAllowed;
+        }
+
+        return settings.Temperature == 0 ? best : Draw(logits, logits[best], settings, CounterRandom.Uniform(settings.Seed, tokens.Length));
+    }
+
+    private int Draw(Span<float> logits, float maximum, SamplingSettings settings, double uniform)
+    {
+        var weights = TokenWeights.FromLogits(logits, maximum, settings.Temperature, _sums);
+        if (settings.TopK > 0 && settings.TopK < logits.Length)
+        {
+            weights.KeepLargest(settings.TopK, _scratch);
         }
 
         if (settings.TopP < 1)
         {
-            KeepMass(weights, settings.TopP);
+            weights.KeepMass(settings.TopP, _scratch);
         }
 
-        return Draw(weights, CounterRandom.Uniform(settings.Seed, position), best);
-    }
-
-    /// <summary>The first largest logit, or <see cref="NotFinite"/>.</summary>
-    private static int ArgMax(ReadOnlySpan<float> logits)
-    {
-        var best = 0;
-        for (var i = 0; i < logits.Length; i++)
+        if (settings.MinP > 0)
         {
-            if (!float.IsFinite(logits[i]))
-            {
-                return NotFinite;
-            }
-
-            if (logits[i] > logits[best])
-            {
-                best = i;
-            }
+            weights.KeepAbove(settings.MinP);
         }
 
-        return best;
-    }
-
-    private void WriteWeights(ReadOnlySpan<float> logits, float maximum, float temperature)
-    {
-        for (var i = 0; i < logits.Length; i++)
-        {
-            _weights[i] = (logits[i] - maximum) / temperature;
-        }
-
-        _weights.AsSpan(logits.Length).Clear();
-        foreach (ref var vector in MemoryMarshal.Cast<float, Vector512<float>>(_weights.AsSpan()))
-        {
-            vector = Vector512.Exp(vector);
-        }
-    }
-
-    /// <summary>Zeroes all but the <paramref name="count"/> largest weights; among equals the lowest ids stay.</summary>
-    private void KeepLargest(Span<float> weights, int count)
-    {
-        weights.CopyTo(_order);
-        var threshold = Selection.Largest(_order, count);
-        var above = 0;
-        foreach (var weight in weights)
-        {
-            above += weight > threshold ? 1 : 0;
-        }
-
-        var equals = count - above;
-        foreach (ref var weight in weights)
-        {
-            if (weight < threshold || (weight == threshold && equals-- <= 0))
-            {
-                weight = 0;
-            }
-        }
-    }
-
-    /// <summary>Zeroes all but the shortest run of largest weights that reaches the mass; among equals the lowest ids stay.</summary>
-    private void KeepMass(Span<float> weights, float share)
-    {
-        var total = 0.0;
-        foreach (var weight in weights)
-        {
-            total += weight;
-        }
-
-        weights.CopyTo(_order);
-        var wanted = share * total;
-        var threshold = Selection.Mass(_order, wanted);
-        var kept = 0.0;
-        foreach (var weight in weights)
-        {
-            kept += weight > threshold ? weight : 0;
-        }
-
-        // At least one of the equals stays: the threshold itself belongs to the run.
-        var first = true;
-        foreach (ref var weight in weights)
-        {
-            if (weight < threshold)
-            {
-                weight = 0;
-            }
-            else if (weight == threshold)
-            {
-                if (first || kept < wanted)
-                {
-                    kept += weight;
-                    first = false;
-                }
-                else
-                {
-                    weight = 0;
-                }
-            }
-        }
-    }
-
-    private static int Draw(ReadOnlySpan<float> weights, double uniform, int fallback)
-    {
-        var total = 0.0;
-        foreach (var weight in weights)
-        {
-            total += weight;
-        }
-
-        var target = uniform * total;
-        var sum = 0.0;
-        for (var i = 0; i < weights.Length; i++)
-        {
-            sum += weights[i];
-            if (sum > target)
-            {
-                return i;
-            }
-        }
-
-        // Unreachable unless uniform·total rounds up to total.
-        return fallback;
+        return weights.At(uniform);
     }
 }

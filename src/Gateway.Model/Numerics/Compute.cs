@@ -31,6 +31,9 @@ public sealed unsafe partial class Compute : IDisposable
 
     public int Threads => _team.Threads;
 
+    /// <summary>Runs <paramref name="body"/> for 0..chunks-1 on the team, in any order; a delegate that is kept costs no allocation.</summary>
+    public void Run(int chunks, Action<int> body) => _team.Run(chunks, body);
+
     public void Dispose()
     {
         _team.Dispose();
