@@ -67,8 +67,9 @@ internal static unsafe class AttentionBenchmark
     {
         const int Heads = 9, KvHeads = 3, D = 64;
         using Matrix q = Random(rows, Heads * D), o = Random(rows, Heads * D);
-        using Matrix keys = Random(context, KvHeads * D), values = Random(context, KvHeads * D);
+        using Matrix memory = Random(2 * context, KvHeads * D);
         int[] blocks = [.. Enumerable.Range(0, context / PagedRow.BlockTokens)];
+        var slab = new PagedSlab((nint)memory.Data, (nint)(memory.Data + (context * KvHeads * D)), KvHeads, D, Bfloat16: false);
         double operations = 4.0 * Heads * D * (rows == 1 ? context : rows * context / 2.0);
         Report($"paged attention {rows} rows at context {context}, {Heads}/{KvHeads} heads of {D}", operations, repetitions, () =>
         {
@@ -80,7 +81,13 @@ internal static unsafe class AttentionBenchmark
                     paged[row] = new PagedRow(block, context - rows + row);
                 }
 
-                compute.PagedAttention(q.Data, rows, Heads, KvHeads, D, paged, keys.Data, values.Data, o.Data);
+                Span<PagedTile> tiles = stackalloc PagedTile[(rows + PagedTile.MaximumRows - 1) / PagedTile.MaximumRows];
+                for (int tile = 0; tile < tiles.Length; tile++)
+                {
+                    tiles[tile] = new PagedTile(tile * PagedTile.MaximumRows, Math.Min(PagedTile.MaximumRows, rows - (tile * PagedTile.MaximumRows)));
+                }
+
+                compute.PagedAttention(q.Data, Heads, tiles, paged, slab, o.Data);
             }
         });
     }

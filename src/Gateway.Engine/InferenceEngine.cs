@@ -52,7 +52,7 @@ public sealed class InferenceEngine : IDisposable
     internal InferenceEngine(Transformer model, AdapterSlots adapters, EngineOptions options, bool startThread)
     {
         (_model, Adapters, _options) = (model, adapters, options.Checked());
-        _cache = new KvCache(model.Config, options.CacheBlocks);
+        _cache = model.CreateCache(options.CacheBlocks);
         _pool = new BlockPool(options.CacheBlocks);
         _batch = new Batch(model, options.MaximumRunning, options.MaximumRunning);
         _runningLoads = new SequenceLoad[options.MaximumRunning];

@@ -15,6 +15,7 @@ public sealed class AdapterSlots : IDisposable
     private readonly AdapterLimits _limits;
     private readonly int _maximumResident;
     private readonly TimeProvider _clock;
+    private readonly WeightFormat _format;
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Slot> _generations = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Name> _names = new(StringComparer.Ordinal);
@@ -26,9 +27,11 @@ public sealed class AdapterSlots : IDisposable
     /// <param name="limits">The largest adapter to accept.</param>
     /// <param name="maximumResident">Generations in memory, retired ones included.</param>
     /// <param name="clock">Stamps loads.</param>
-    public AdapterSlots(ModelConfig config, string? baseFingerprint, AdapterLimits limits, int maximumResident, TimeProvider clock)
+    /// <param name="format">The base model's weight format: adapters are held in f32 beside f32 weights, else in bfloat16.</param>
+    public AdapterSlots(
+        ModelConfig config, string? baseFingerprint, AdapterLimits limits, int maximumResident, TimeProvider clock, WeightFormat format = WeightFormat.F32)
     {
-        (_config, _baseFingerprint, _limits, _maximumResident, _clock) = (config, baseFingerprint, limits, maximumResident, clock);
+        (_config, _baseFingerprint, _limits, _maximumResident, _clock, _format) = (config, baseFingerprint, limits, maximumResident, clock, format);
     }
 
     /// <summary>Largest number of generations in memory.</summary>
@@ -203,7 +206,7 @@ public sealed class AdapterSlots : IDisposable
                 return new AdapterLoad(AdapterLoadOutcome.PathNotFound, null, null);
             }
 
-            weights = PeftFile.Load(folder, _config, _limits, _baseFingerprint);
+            weights = PeftFile.Load(folder, _config, _limits, _baseFingerprint, _format);
             return null;
         }
         catch (InvalidAdapterException failure)

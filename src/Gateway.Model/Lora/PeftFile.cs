@@ -18,10 +18,11 @@ public static class PeftFile
 
     /// <summary>Loads an adapter for serving; the caller owns it.</summary>
     /// <exception cref="InvalidAdapterException">The adapter breaks a rule or does not fit the base model.</exception>
-    public static LoraWeights Load(string directory, ModelConfig config, AdapterLimits limits, string? baseFingerprint = null)
+    public static LoraWeights Load(
+        string directory, ModelConfig config, AdapterLimits limits, string? baseFingerprint = null, WeightFormat format = WeightFormat.F32)
     {
         using var tensors = Read(directory, config, limits, baseFingerprint);
-        return new LoraWeights(tensors);
+        return new LoraWeights(tensors, format);
     }
 
     /// <summary>

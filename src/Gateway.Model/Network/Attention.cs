@@ -19,29 +19,9 @@ internal sealed unsafe class CachedAttention(ModelConfig config) : Attention
     /// <inheritdoc/>
     public override void Run(Compute compute, int layer, RowPlan plan, LayerActivations activations)
     {
-        var keys = Cache!.Keys(layer).Data;
-        var values = Cache.Values(layer).Data;
-        var rows = plan.PagedRows;
-        for (var row = 0; row < rows.Length; row++)
-        {
-            Store(activations.Key.Data, row, rows[row], keys);
-            Store(activations.Value.Data, row, rows[row], values);
-        }
-
-        compute.PagedAttention(activations.Query.Data, plan.Rows, config.HeadCount, config.KeyValueHeadCount, config.HeadDimension,
-            rows, keys, values, activations.Attended.Data);
-    }
-
-    private void Store(float* source, int row, PagedRow place, float* slab)
-    {
-        var d = config.HeadDimension;
-        var block = place.Blocks[place.Position / KvCache.BlockTokens];
-        for (var head = 0; head < config.KeyValueHeadCount; head++)
-        {
-            var target = slab + ((((((long)block * config.KeyValueHeadCount) + head) * KvCache.BlockTokens) + (place.Position % KvCache.BlockTokens)) * d);
-            var from = source + ((((long)row * config.KeyValueHeadCount) + head) * d);
-            new ReadOnlySpan<float>(from, d).CopyTo(new Span<float>(target, d));
-        }
+        var slab = Cache!.Slab(layer);
+        compute.StoreKeyValues(activations.Key.Data, activations.Value.Data, plan.PagedRows, slab);
+        compute.PagedAttention(activations.Query.Data, config.HeadCount, plan.Tiles, plan.PagedRows, slab, activations.Attended.Data);
     }
 }
 

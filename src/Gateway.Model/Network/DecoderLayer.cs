@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Gateway.Model.Numerics;
 using Gateway.Model.Weights;
 
@@ -14,11 +15,16 @@ internal sealed unsafe class DecoderLayer : IDisposable
     private readonly Compute _compute;
     private readonly Linear[] _linears;
 
-    /// <summary>Allocates the weights of layer <paramref name="index"/>.</summary>
-    public DecoderLayer(ModelConfig config, int index, Compute compute)
+    /// <summary>Makes room for the weights of layer <paramref name="index"/>.</summary>
+    public DecoderLayer(ModelConfig config, int index, Compute compute, WeightBlock block)
     {
         (_config, _index, _compute) = (config, index, compute);
-        _linears = [.. Projections.All.Select(projection => new Linear(compute, projection.Inputs(config), projection.Outputs(config), projection.HasBias(config)))];
+        _linears = new Linear[Projections.Count];
+        foreach (var projection in Projections.All)
+        {
+            _linears[(int)projection] = block.Take(compute, projection.Inputs(config), projection.Outputs(config), projection.HasBias(config));
+        }
+
         InputNorm = new Matrix(1, config.HiddenSize);
         PostNorm = new Matrix(1, config.HiddenSize);
         QueryNorm = config.QueryKeyNorm ? new Matrix(1, config.HeadDimension) : null;
@@ -76,10 +82,20 @@ internal sealed unsafe class DecoderLayer : IDisposable
     public void Forward(RowPlan plan, RopeTable rope, Attention attention, LayerActivations activations, float* input, float* middle, float* output)
     {
         var (rows, width) = (plan.Rows, _config.HiddenSize);
+        var normed = _config.QueryKeyNorm;
         _compute.RmsNorm(input, InputNorm.Data, rows, width, _config.RmsNormEpsilon, activations.Normed.Data, activations.InverseRms.Data);
-        ProjectHeads(plan, Projection.Query, _config.HeadCount, QueryNorm, activations, activations.RawQuery, activations.Query, activations.QueryInverseRms);
-        ProjectHeads(plan, Projection.Key, _config.KeyValueHeadCount, KeyNorm, activations, activations.RawKey, activations.Key, activations.KeyInverseRms);
-        Project(plan, Projection.Value, activations.Normed, activations, activations.Value.Data, accumulate: false);
+        var targets = stackalloc Target[]
+        {
+            new(Projection.Query, (normed ? activations.RawQuery : activations.Query).Data),
+            new(Projection.Key, (normed ? activations.RawKey : activations.Key).Data),
+            new(Projection.Value, activations.Value.Data),
+        };
+        Project(plan, activations.Normed, activations, new ReadOnlySpan<Target>(targets, 3), accumulate: false);
+        if (normed)
+        {
+            NormHeads(rows, _config.HeadCount, QueryNorm!, activations.RawQuery, activations.Query, activations.QueryInverseRms);
+            NormHeads(rows, _config.KeyValueHeadCount, KeyNorm!, activations.RawKey, activations.Key, activations.KeyInverseRms);
+        }
 
         _compute.Rope(activations.Query.Data, rows, _config.HeadCount, _config.HeadDimension, plan.Positions, rope, inverse: false);
         _compute.Rope(activations.Key.Data, rows, _config.KeyValueHeadCount, _config.HeadDimension, plan.Positions, rope, inverse: false);
@@ -87,14 +103,17 @@ internal sealed unsafe class DecoderLayer : IDisposable
         attention.Run(_compute, _index, plan, activations);
 
         CopyRows(input, middle, rows, width);
-        Project(plan, Projection.Output, activations.Attended, activations, middle, accumulate: true);
+        targets[0] = new(Projection.Output, middle);
+        Project(plan, activations.Attended, activations, new ReadOnlySpan<Target>(targets, 1), accumulate: true);
 
         _compute.RmsNorm(middle, PostNorm.Data, rows, width, _config.RmsNormEpsilon, activations.PostNormed.Data, activations.PostInverseRms.Data);
-        Project(plan, Projection.Gate, activations.PostNormed, activations, activations.Gate.Data, accumulate: false);
-        Project(plan, Projection.Up, activations.PostNormed, activations, activations.Up.Data, accumulate: false);
+        targets[0] = new(Projection.Gate, activations.Gate.Data);
+        targets[1] = new(Projection.Up, activations.Up.Data);
+        Project(plan, activations.PostNormed, activations, new ReadOnlySpan<Target>(targets, 2), accumulate: false);
         _compute.SwiGlu(activations.Gate.Data, activations.Up.Data, checked(rows * _config.IntermediateSize), activations.Activated.Data);
         CopyRows(middle, output, rows, width);
-        Project(plan, Projection.Down, activations.Activated, activations, output, accumulate: true);
+        targets[0] = new(Projection.Down, output);
+        Project(plan, activations.Activated, activations, new ReadOnlySpan<Target>(targets, 1), accumulate: true);
     }
 
     /// <inheritdoc/>
@@ -122,41 +141,105 @@ internal sealed unsafe class DecoderLayer : IDisposable
         }
     }
 
-    private void ProjectHeads(RowPlan plan, Projection projection, int heads, Matrix? norm,
-        LayerActivations activations, RowBuffer raw, RowBuffer normed, RowBuffer inverseRms)
+    private void NormHeads(int rows, int heads, Matrix norm, RowBuffer raw, RowBuffer normed, RowBuffer inverseRms) =>
+        _compute.RmsNorm(raw.Data, norm.Data, checked(rows * heads), _config.HeadDimension, _config.RmsNormEpsilon, normed.Data, inverseRms.Data);
+
+    /// <summary>
+    /// y (+)= x·Wᵀ + b for projections that share their input, then y += (scale·(x·Aᵀ))·Bᵀ for the rows of each adapter:
+    /// 1. the base products and every adapter's x·Aᵀ in one job; 2. biases; 3. every adapter's second product in one job.
+    /// </summary>
+    private void Project(RowPlan plan, RowBuffer input, LayerActivations activations, ReadOnlySpan<Target> targets, bool accumulate)
     {
-        if (norm is null)
+        var group = LinearGroups.Of(targets[0].Projection);
+        var products = plan.Products;
+        products.Clear();
+        foreach (var target in targets)
         {
-            Project(plan, projection, activations.Normed, activations, normed.Data, accumulate: false);
+            var weight = this[target.Projection].Weight;
+            products.Add(new Product(input.Data, weight.Depth, plan.Rows, weight, target.Y, weight.Width, accumulate));
         }
-        else
+
+        var inner = activations.StackedInner.Data;
+        foreach (var segment in plan.Segments)
         {
-            Project(plan, projection, activations.Normed, activations, raw.Data, accumulate: false);
-            _compute.RmsNorm(raw.Data, norm.Data, checked(plan.Rows * heads), _config.HeadDimension, _config.RmsNormEpsilon, normed.Data, inverseRms.Data);
+            if (segment.Adapter.Find(_index, group) is { } stack)
+            {
+                var (depth, width) = (stack.Down.Depth, stack.Down.Width);
+                products.Add(new Product(input.Data + ((long)segment.FirstRow * depth), depth, segment.Rows, stack.Down, inner, width, accumulate: false));
+                inner += (long)segment.Rows * width;
+            }
+        }
+
+        _compute.Multiply(CollectionsMarshal.AsSpan(products));
+        foreach (var target in targets)
+        {
+            if (this[target.Projection].Bias is { } bias)
+            {
+                _compute.AddBias(target.Y, plan.Rows, bias.Columns, bias.Data);
+            }
+        }
+
+        AddAdapters(plan, group, activations, targets);
+        foreach (var target in targets)
+        {
+            AddTrained(plan, input, activations, target);
         }
     }
 
-    /// <summary>y (+)= x·Wᵀ + b, then y += (scale·(x·Aᵀ))·Bᵀ for the rows of each adapter.</summary>
-    private void Project(RowPlan plan, Projection projection, RowBuffer input, LayerActivations activations, float* y, bool accumulate)
+    private void AddAdapters(RowPlan plan, LinearGroup group, LayerActivations activations, ReadOnlySpan<Target> targets)
     {
-        var linear = this[projection];
-        var (inputs, outputs) = (linear.Forward.Depth, linear.Forward.Width);
-        _compute.Multiply(input.Data, inputs, plan.Rows, linear.Forward, y, outputs, accumulate);
-        if (linear.Bias is { } bias)
-        {
-            _compute.AddBias(y, plan.Rows, outputs, bias.Data);
-        }
-
-        var inner = activations.Inner[(int)projection].Data;
+        var products = plan.Products;
+        products.Clear();
+        var inner = activations.StackedInner.Data;
         foreach (var segment in plan.Segments)
         {
-            if (segment.Pairs.Find(_index, projection) is { } pair)
+            if (segment.Adapter.Find(_index, group) is not { } stack)
             {
-                var rank = pair.Target.Rank;
-                _compute.Multiply(input.Data + ((long)segment.FirstRow * inputs), inputs, segment.Rows, pair.Down, inner, rank, accumulate: false);
-                _compute.Scale(inner, pair.Target.Scale, segment.Rows * rank);
-                _compute.Multiply(inner, rank, segment.Rows, pair.Up, y + ((long)segment.FirstRow * outputs), outputs, accumulate: true);
+                continue;
             }
+
+            foreach (var module in stack.Modules)
+            {
+                foreach (var target in targets)
+                {
+                    if (target.Projection == module.Projection)
+                    {
+                        var outputs = module.Up.Width;
+                        products.Add(new Product(
+                            inner + module.Offset, stack.Down.Width, segment.Rows, module.Up, target.Y + ((long)segment.FirstRow * outputs), outputs, accumulate: true, module.Scale));
+                    }
+                }
+            }
+
+            inner += (long)segment.Rows * stack.Down.Width;
         }
+
+        if (products.Count > 0)
+        {
+            _compute.Multiply(CollectionsMarshal.AsSpan(products));
+        }
+    }
+
+    /// <summary>The adapter in training, whose inner products the backward pass reads again.</summary>
+    private void AddTrained(RowPlan plan, RowBuffer input, LayerActivations activations, Target target)
+    {
+        if (plan.Trained?.Find(_index, target.Projection) is not { } pair)
+        {
+            return;
+        }
+
+        var rank = pair.Target.Rank;
+        var inner = activations.Inner[(int)target.Projection].Data;
+        _compute.Multiply(input.Data, pair.Down.Depth, plan.Rows, pair.Down, inner, rank, accumulate: false);
+        _compute.Scale(inner, pair.Target.Scale, plan.Rows * rank);
+        _compute.Multiply(inner, rank, plan.Rows, pair.Up, target.Y, pair.Up.Width, accumulate: true);
+    }
+
+    /// <summary>Where the output of a projection goes.</summary>
+    private readonly struct Target(Projection projection, float* y)
+    {
+        public Projection Projection => projection;
+
+        public float* Y => y;
     }
 }

@@ -56,11 +56,14 @@ internal sealed class LayerActivations(ModelConfig config) : IDisposable
     /// <summary>silu(gate)·up [rows, I].</summary>
     public RowBuffer Activated { get; } = new();
 
-    /// <summary>Per projection the scaled inner LoRA product scale·(x·Aᵀ) [rows, rank].</summary>
+    /// <summary>The inner products x·Aᵀ of all adapters for one group of projections, segment after segment [rows, stacked rank].</summary>
+    public RowBuffer StackedInner { get; } = new();
+
+    /// <summary>Per projection the scaled inner product scale·(x·Aᵀ) [rows, rank] of the adapter in training.</summary>
     public RowBuffer[] Inner { get; } = [.. Projections.All.Select(_ => new RowBuffer())];
 
-    /// <summary>Makes room for a number of rows and adapters up to a rank (0: none).</summary>
-    public void Reserve(int rows, int rank)
+    /// <summary>Makes room for a number of rows, an adapter in training up to a rank and others up to a stacked rank (0: none).</summary>
+    public void Reserve(int rows, int trainedRank, int stackedRank)
     {
         Normed.Reserve(rows, config.HiddenSize);
         InverseRms.Reserve(rows, 1);
@@ -82,11 +85,12 @@ internal sealed class LayerActivations(ModelConfig config) : IDisposable
             KeyInverseRms.Reserve(rows, config.KeyValueHeadCount);
         }
 
-        if (rank > 0)
+        StackedInner.Reserve(rows, stackedRank);
+        if (trainedRank > 0)
         {
             foreach (var inner in Inner)
             {
-                inner.Reserve(rows, rank);
+                inner.Reserve(rows, trainedRank);
             }
         }
     }
@@ -97,7 +101,7 @@ internal sealed class LayerActivations(ModelConfig config) : IDisposable
         RowBuffer[] all =
         [
             Normed, InverseRms, RawQuery, RawKey, QueryInverseRms, KeyInverseRms, Query, Key, Value, Attended, LogSumExp,
-            PostNormed, PostInverseRms, Gate, Up, Activated, .. Inner,
+            PostNormed, PostInverseRms, Gate, Up, Activated, StackedInner, .. Inner,
         ];
         foreach (var buffer in all)
         {

@@ -1,4 +1,5 @@
 using Gateway.Model.Numerics;
+using Gateway.Model.Weights;
 
 namespace Gateway.Model.Network;
 
@@ -8,16 +9,21 @@ internal sealed unsafe class Linear : IDisposable
     private readonly Compute _compute;
     private PackedMatrix? _backward;
 
-    /// <summary>Allocates room for the weight, and for a bias if the map has one.</summary>
-    public Linear(Compute compute, int inputs, int outputs, bool hasBias)
+    /// <summary>Makes room for the weight, in memory of its own unless some is lent, and for a bias if the map has one.</summary>
+    public Linear(Compute compute, int inputs, int outputs, bool hasBias, WeightFormat format = WeightFormat.F32, byte* memory = null)
     {
         _compute = compute;
-        Forward = new PackedMatrix(inputs, outputs);
+        Weight = LinearWeights.Create(inputs, outputs, format, memory);
         Bias = hasBias ? new Matrix(1, outputs) : null;
     }
 
     /// <summary>Wᵀ: depth in, width out.</summary>
-    public PackedMatrix Forward { get; }
+    public WeightMatrix Weight { get; }
+
+    /// <summary>The weight of a model that trains.</summary>
+    /// <exception cref="InvalidOperationException">The weight is not f32.</exception>
+    public PackedMatrix Forward => Weight as PackedMatrix
+        ?? throw new InvalidOperationException("only f32 weights can be trained; load the model with WeightFormat.F32.");
 
     /// <summary>The bias as one row, or null.</summary>
     public Matrix? Bias { get; }
@@ -28,7 +34,7 @@ internal sealed unsafe class Linear : IDisposable
     /// <summary>Packs a weight [out, in] on all threads.</summary>
     public void SetWeight(Matrix weight)
     {
-        _compute.PackTransposed(Forward, weight.Data, weight.Columns);
+        _compute.PackTransposed(Weight, weight.Data, weight.Columns);
         if (_backward is not null)
         {
             _compute.Pack(_backward, weight.Data, weight.Columns);
@@ -41,7 +47,7 @@ internal sealed unsafe class Linear : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        Forward.Dispose();
+        Weight.Dispose();
         Bias?.Dispose();
         _backward?.Dispose();
     }

@@ -129,7 +129,7 @@ internal sealed unsafe class LossHead(Transformer model) : IDisposable
     private int ComputeLogits(int first)
     {
         var rows = Math.Min(ChunkRows, _count - first);
-        Compute.Multiply(_normed.Data + ((long)first * _config.HiddenSize), _config.HiddenSize, rows, model.Head.Forward, _logits.Data, _config.VocabularySize, accumulate: false);
+        Compute.Multiply([new Product(_normed.Data + ((long)first * _config.HiddenSize), _config.HiddenSize, rows, model.Head.Weight, _logits.Data, _config.VocabularySize, accumulate: false)]);
         return rows;
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Gateway.Model.Lora;
 using Gateway.Model.Numerics;
 using Gateway.Model.Weights;
@@ -5,7 +6,7 @@ using Gateway.Model.Weights;
 namespace Gateway.Model.Network;
 
 /// <summary>Consecutive rows that share an adapter.</summary>
-internal readonly record struct AdapterSegment(LoraPairs Pairs, int FirstRow, int Rows);
+internal readonly record struct AdapterSegment(LoraWeights Adapter, int FirstRow, int Rows);
 
 /// <summary>
 /// The rows of one forward pass: token, position and adapter of each, with rows of one adapter side by side. Reused from
@@ -19,6 +20,7 @@ internal sealed unsafe class RowPlan(ModelConfig config)
     private readonly PinnedBuffer<int> _firstRows = new();
     private readonly PinnedBuffer<int> _logitRows = new();
     private readonly PinnedBuffer<PagedRow> _pagedRows = new();
+    private readonly List<PagedTile> _tiles = [];
     private readonly List<AdapterSegment> _segments = [];
 
     /// <summary>Number of rows.</summary>
@@ -42,8 +44,20 @@ internal sealed unsafe class RowPlan(ModelConfig config)
     /// <summary>The adapters and their rows; rows of the base model belong to none.</summary>
     public List<AdapterSegment> Segments => _segments;
 
-    /// <summary>Largest rank of any adapter in the pass; 0 without adapters.</summary>
-    public int MaximumRank { get; private set; }
+    /// <summary>The adapter in training, for all rows, or null.</summary>
+    public LoraPairs? Trained { get; private set; }
+
+    /// <summary>Largest rank of the adapter in training; 0 without one.</summary>
+    public int TrainedRank { get; private set; }
+
+    /// <summary>Largest stacked rank of the adapters of the segments; 0 without adapters.</summary>
+    public int StackedRank { get; private set; }
+
+    /// <summary>Rows in tiles that attend together; empty for training rows.</summary>
+    public ReadOnlySpan<PagedTile> Tiles => CollectionsMarshal.AsSpan(_tiles);
+
+    /// <summary>Room for the products of one job.</summary>
+    public List<Product> Products { get; } = new(16);
 
     /// <summary>Arranges serving slices: checks them, groups them by adapter and lays out their rows.</summary>
     /// <exception cref="ArgumentException">A token, position or block is out of range.</exception>
@@ -78,16 +92,32 @@ internal sealed unsafe class RowPlan(ModelConfig config)
 
             if (adapter is not null)
             {
-                _segments.Add(new AdapterSegment(adapter.Pairs, start, row - start));
-                MaximumRank = Math.Max(MaximumRank, adapter.Rank);
+                AddSegment(adapter, start, row - start);
             }
         }
 
         CollectLogitRows(slices, firstRows);
     }
 
-    /// <summary>Arranges a training batch: positions restart at every document, one adapter for all rows.</summary>
-    public void Arrange(TrainingBatch batch, LoraPairs? adapter)
+    /// <summary>Arranges a batch of documents, with an adapter in training for all rows or none.</summary>
+    public void Arrange(TrainingBatch batch, LoraPairs? trained)
+    {
+        Arrange(batch);
+        Trained = trained;
+        TrainedRank = trained?.Rank ?? 0;
+    }
+
+    /// <summary>Arranges a batch of documents, with a finished adapter for all rows or none.</summary>
+    public void Arrange(TrainingBatch batch, LoraWeights? adapter)
+    {
+        Arrange(batch);
+        if (adapter is not null)
+        {
+            AddSegment(adapter, 0, Rows);
+        }
+    }
+
+    private void Arrange(TrainingBatch batch)
     {
         Reset(batch.Tokens.Length);
         batch.Tokens.CopyTo(_tokens.Span(Rows));
@@ -99,20 +129,21 @@ internal sealed unsafe class RowPlan(ModelConfig config)
                 positions[row] = row - batch.DocumentStarts[document];
             }
         }
+    }
 
-        if (adapter is not null)
-        {
-            _segments.Add(new AdapterSegment(adapter, 0, Rows));
-            MaximumRank = adapter.Rank;
-        }
+    private void AddSegment(LoraWeights adapter, int firstRow, int rows)
+    {
+        _segments.Add(new AdapterSegment(adapter, firstRow, rows));
+        StackedRank = Math.Max(StackedRank, adapter.StackedRank);
     }
 
     private void Reset(int rows)
     {
         Rows = rows;
         LogitRowCount = 0;
-        MaximumRank = 0;
+        (Trained, TrainedRank, StackedRank) = (null, 0, 0);
         _segments.Clear();
+        _tiles.Clear();
         _tokens.Reserve(rows);
         _positions.Reserve(rows);
     }
@@ -179,6 +210,11 @@ internal sealed unsafe class RowPlan(ModelConfig config)
         {
             Positions[row + i] = slice.StartPosition + i;
             _pagedRows.Data[row + i] = new PagedRow(blocks, slice.StartPosition + i);
+        }
+
+        for (var i = 0; i < count; i += PagedTile.MaximumRows)
+        {
+            _tiles.Add(new PagedTile(row + i, Math.Min(PagedTile.MaximumRows, count - i)));
         }
 
         return row + count;

@@ -47,13 +47,15 @@ public sealed unsafe class TrainingPass : IDisposable
     public double Run(TrainingBatch batch, float lossScale, LoraParameters? adapter, TransformerParameters? full)
     {
         adapter?.Refresh();
-        Forward(batch, adapter?.Pairs);
+        batch.Require(_config);
+        _plan.Arrange(batch, adapter?.Pairs);
+        Forward(batch);
 
         _gradient.Reserve(_plan.Rows, _config.HiddenSize);
         new Span<float>(_gradient.Data, checked(_plan.Rows * _config.HiddenSize)).Clear();
         var loss = _head.Backward(lossScale, full, _gradient.Data);
 
-        _backward.Reserve(_plan.Rows, _plan.MaximumRank);
+        _backward.Reserve(_plan.Rows, _plan.TrainedRank);
         for (var layer = _config.LayerCount - 1; layer >= 0; layer--)
         {
             var place = new BackwardPlace
@@ -85,14 +87,20 @@ public sealed unsafe class TrainingPass : IDisposable
     /// <param name="logProbabilities">Receives log p of the label per row, 0 for rows without one; may be empty.</param>
     /// <exception cref="ArgumentException">The batch is malformed or the span has another length.</exception>
     public double Evaluate(TrainingBatch batch, LoraWeights? adapter, Span<double> logProbabilities = default)
-        => Score(batch, adapter?.Pairs, logProbabilities);
+    {
+        batch.Require(_config);
+        _plan.Arrange(batch, adapter);
+        return Score(batch, logProbabilities);
+    }
 
     /// <summary>Σ −log p of a batch under the base model with the current values of an adapter in training; no gradients.</summary>
     /// <inheritdoc cref="Evaluate(TrainingBatch, LoraWeights?, Span{double})"/>
     public double Evaluate(TrainingBatch batch, LoraParameters adapter, Span<double> logProbabilities = default)
     {
         adapter.Refresh();
-        return Score(batch, adapter.Pairs, logProbabilities);
+        batch.Require(_config);
+        _plan.Arrange(batch, adapter.Pairs);
+        return Score(batch, logProbabilities);
     }
 
     /// <inheritdoc/>
@@ -116,7 +124,7 @@ public sealed unsafe class TrainingPass : IDisposable
     /// <summary>The residual stream of the last pass: 0 after the embedding, i after layer i; [rows, H].</summary>
     internal ReadOnlySpan<float> Hidden(int index) => new(_streams[index].Data, checked(_plan.Rows * _config.HiddenSize));
 
-    private double Score(TrainingBatch batch, LoraPairs? adapter, Span<double> logProbabilities)
+    private double Score(TrainingBatch batch, Span<double> logProbabilities)
     {
         if (!logProbabilities.IsEmpty && logProbabilities.Length != batch.Tokens.Length)
         {
@@ -124,14 +132,12 @@ public sealed unsafe class TrainingPass : IDisposable
         }
 
         logProbabilities.Clear();
-        Forward(batch, adapter);
+        Forward(batch);
         return _head.Score(logProbabilities);
     }
 
-    private void Forward(TrainingBatch batch, LoraPairs? adapter)
+    private void Forward(TrainingBatch batch)
     {
-        batch.Require(_config);
-        _plan.Arrange(batch, adapter);
         _attention.DocumentStarts = batch.DocumentStarts;
         foreach (var stream in _streams)
         {
@@ -141,7 +147,7 @@ public sealed unsafe class TrainingPass : IDisposable
         _model.Embed(_plan, _streams[0].Data);
         for (var layer = 0; layer < _config.LayerCount; layer++)
         {
-            _activations[layer].Reserve(_plan.Rows, _plan.MaximumRank);
+            _activations[layer].Reserve(_plan.Rows, _plan.TrainedRank, _plan.StackedRank);
             _middles[layer].Reserve(_plan.Rows, _config.HiddenSize);
             _model.Layers[layer].Forward(_plan, _model.Rope, _attention, _activations[layer],
                 _streams[layer].Data, _middles[layer].Data, _streams[layer + 1].Data);

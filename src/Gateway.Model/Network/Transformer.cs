@@ -4,14 +4,16 @@ using Gateway.Model.Weights;
 namespace Gateway.Model.Network;
 
 /// <summary>
-/// A Llama, Qwen2 or Qwen3 decoder with f32 weights. One thread calls at a time; the kernels spread over the worker team.
+/// A Llama, Qwen2 or Qwen3 decoder with weights in any <see cref="Weights.WeightFormat"/>. One thread calls at a time; the kernels spread over the worker team.
 /// A row's result is the same bits whatever else is in the batch and however its sequence was cut into slices.
 /// </summary>
 public sealed unsafe class Transformer : IDisposable
 {
     private readonly string? _fingerprint;
+    private readonly WeightBlock _block;
+    private readonly Linear? _embedding;
     private readonly DecoderLayer[] _layers;
-    private readonly KeyValuePair<string, Action<Matrix>>[] _slots;
+    private readonly Dictionary<string, Action<Matrix>> _slots;
     private readonly RowPlan _plan;
     private readonly CachedAttention _attention;
     private readonly LayerActivations _activations;
@@ -19,18 +21,19 @@ public sealed unsafe class Transformer : IDisposable
     private readonly RowBuffer _headInput = new();
     private readonly RowBuffer _headNormed = new();
 
-    private Transformer(ModelConfig config, Compute compute, string? fingerprint)
+    private Transformer(ModelConfig config, Compute compute, string? fingerprint, WeightFormat format)
     {
-        (Config, Compute, _fingerprint) = (config, compute, fingerprint);
-        _layers = [.. Enumerable.Range(0, config.LayerCount).Select(layer => new DecoderLayer(config, layer, compute))];
-        Embedding = new Matrix(config.VocabularySize, config.HiddenSize);
+        (Config, Compute, _fingerprint, WeightFormat) = (config, compute, fingerprint, format);
+        _block = new WeightBlock(config, format);
+        _layers = [.. Enumerable.Range(0, config.LayerCount).Select(layer => new DecoderLayer(config, layer, compute, _block))];
         FinalNorm = new Matrix(1, config.HiddenSize);
-        Head = new Linear(compute, config.HiddenSize, config.VocabularySize, hasBias: false);
+        Head = _block.TakeTable(compute, config);
+        _embedding = config.TiedEmbeddings ? null : _block.TakeTable(compute, config);
         Rope = RopeFrequencies.CreateTable(config);
         _plan = new RowPlan(config);
         _attention = new CachedAttention(config);
         _activations = new LayerActivations(config);
-        _slots = [.. OwnSlots(), .. _layers.SelectMany(layer => layer.Slots())];
+        _slots = new(OwnSlots().Concat(_layers.SelectMany(layer => layer.Slots())), StringComparer.Ordinal);
     }
 
     /// <summary>The network's configuration.</summary>
@@ -44,8 +47,14 @@ public sealed unsafe class Transformer : IDisposable
     public string Fingerprint => _fingerprint
         ?? throw new InvalidOperationException("a model in training has no fingerprint; save its parameters and load the checkpoint.");
 
-    /// <summary>Token embeddings [V, H].</summary>
-    internal Matrix Embedding { get; }
+    /// <summary>How the linear maps are held.</summary>
+    public WeightFormat WeightFormat { get; }
+
+    /// <summary>Why the packed weights could not be kept for the next start, or null.</summary>
+    public string? CacheWarning { get; private set; }
+
+    /// <summary>Memory of the linear maps in bytes.</summary>
+    public long WeightBytes => _block.Bytes;
 
     /// <summary>Weight of the norm before the head.</summary>
     internal Matrix FinalNorm { get; }
@@ -59,19 +68,36 @@ public sealed unsafe class Transformer : IDisposable
     /// <summary>The layers in order.</summary>
     internal IReadOnlyList<DecoderLayer> Layers => _layers;
 
-    /// <summary>Loads a Hugging Face model directory: every tensor is checked, converted to f32 and packed.</summary>
+    /// <summary>
+    /// Loads a Hugging Face model directory: 1. check every tensor and compute the fingerprint; 2. take the packed linear maps
+    /// from the cache; 3. or else pack them and leave them there for the next start; 4. read norms and biases.
+    /// </summary>
+    /// <param name="directory">Folder with config.json and safetensors.</param>
+    /// <param name="compute">The kernels to run on; stays the caller's.</param>
+    /// <param name="format">How to hold the linear maps.</param>
+    /// <param name="cacheDirectory">Where packed weights are kept between starts; null keeps none. f32 is never kept: packing it takes no longer than reading it.</param>
     /// <exception cref="ModelFormatException">The directory cannot be used; the message says what to do.</exception>
-    public static Transformer Load(string directory, Compute compute)
+    public static Transformer Load(string directory, Compute compute, WeightFormat format = WeightFormat.F32, string? cacheDirectory = null)
     {
         using var checkpoint = Checkpoint.Open(directory);
-        var model = new Transformer(checkpoint.Config, compute, checkpoint.ComputeFingerprint());
+        var model = new Transformer(checkpoint.Config, compute, checkpoint.ComputeFingerprint(), format);
         try
         {
-            var expected = ExpectedTensor.All(checkpoint.Config).ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
-            foreach (var (name, assign) in model._slots)
+            var cache = cacheDirectory is null || format == WeightFormat.F32 ? null : PackedWeightsFile.PathFor(cacheDirectory, model.Fingerprint, format);
+            var packed = cache is not null && PackedWeightsFile.TryRead(cache, model._block.Data, model._block.Bytes);
+            foreach (var tensor in ExpectedTensor.All(checkpoint.Config))
             {
-                using var value = checkpoint.Read(expected[name]);
-                assign(value);
+                // Vectors are norms and biases; every matrix is a linear map or a table.
+                if (!packed || tensor.Shape.Count == 1)
+                {
+                    using var value = checkpoint.Read(tensor);
+                    model._slots[tensor.Name](value);
+                }
+            }
+
+            if (cache is not null && !packed)
+            {
+                model.Keep(cache);
             }
 
             return model;
@@ -86,7 +112,7 @@ public sealed unsafe class Transformer : IDisposable
     /// <summary>Builds a model over trainable parameters, for pretraining; call <see cref="Refresh"/> after every optimiser step.</summary>
     public static Transformer Create(TransformerParameters parameters, Compute compute)
     {
-        var model = new Transformer(parameters.Config, compute, fingerprint: null);
+        var model = new Transformer(parameters.Config, compute, fingerprint: null, WeightFormat.F32);
         model.Refresh(parameters);
         return model;
     }
@@ -122,7 +148,7 @@ public sealed unsafe class Transformer : IDisposable
         }
 
         _stream.Reserve(_plan.Rows, Config.HiddenSize);
-        _activations.Reserve(_plan.Rows, _plan.MaximumRank);
+        _activations.Reserve(_plan.Rows, trainedRank: 0, _plan.StackedRank);
         Embed(_plan, _stream.Data);
 
         _attention.Cache = cache;
@@ -142,9 +168,10 @@ public sealed unsafe class Transformer : IDisposable
             layer.Dispose();
         }
 
-        Embedding.Dispose();
+        _embedding?.Dispose();
         FinalNorm.Dispose();
         Head.Dispose();
+        _block.Dispose();
         Rope.Dispose();
         _activations.Dispose();
         _stream.Dispose();
@@ -153,11 +180,24 @@ public sealed unsafe class Transformer : IDisposable
     }
 
     /// <summary>Copies each row's token embedding to <paramref name="stream"/> [rows, H].</summary>
-    internal void Embed(RowPlan plan, float* stream)
+    internal void Embed(RowPlan plan, float* stream) => Compute.ReadColumns((_embedding ?? Head).Weight, plan.Tokens, plan.Rows, stream);
+
+    /// <summary>A cache of that many blocks: f32 for f32 weights, else bfloat16.</summary>
+    public KvCache CreateCache(int blocks) => new(Config, blocks, bfloat16: WeightFormat != WeightFormat.F32);
+
+    /// <summary>Memory of one cache block of 16 tokens.</summary>
+    public long CacheBlockBytes => KvCache.BlockBytes(Config, bfloat16: WeightFormat != WeightFormat.F32);
+
+    /// <summary>Writes the packed weights; a cache that cannot be written costs the next start its time, nothing else.</summary>
+    private void Keep(string path)
     {
-        for (var row = 0; row < plan.Rows; row++)
+        try
         {
-            Embedding.Row(plan.Tokens[row]).CopyTo(new Span<float>(stream + ((long)row * Config.HiddenSize), Config.HiddenSize));
+            PackedWeightsFile.Write(path, _block.Data, _block.Bytes);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            CacheWarning = $"the packed weights could not be kept in '{path}' ({exception.Message}); the next start packs them again.";
         }
     }
 
@@ -180,20 +220,13 @@ public sealed unsafe class Transformer : IDisposable
         Compute.RmsNorm(_headInput.Data, FinalNorm.Data, rows.Length, width, Config.RmsNormEpsilon, _headNormed.Data, null);
         fixed (float* target = logits)
         {
-            Compute.Multiply(_headNormed.Data, width, rows.Length, Head.Forward, target, Config.VocabularySize, accumulate: false);
+            Compute.Multiply([new Product(_headNormed.Data, width, rows.Length, Head.Weight, target, Config.VocabularySize, accumulate: false)]);
         }
     }
 
     private IEnumerable<KeyValuePair<string, Action<Matrix>>> OwnSlots()
     {
-        yield return new("model.embed_tokens.weight", value =>
-        {
-            value.Span.CopyTo(Embedding.Span);
-            if (Config.TiedEmbeddings)
-            {
-                Head.SetWeight(value);
-            }
-        });
+        yield return new("model.embed_tokens.weight", (_embedding ?? Head).SetWeight);
         yield return new("model.norm.weight", value => value.Span.CopyTo(FinalNorm.Span));
         if (!Config.TiedEmbeddings)
         {

@@ -11,15 +11,25 @@ internal sealed unsafe class Avx2Kernels : LaneKernels<Avx2Lanes>
 
     public override string Name => "avx2";
 
+    internal override void Multiply(float* a, nint rowStride, nint depthStride, int rows, float* panels, nint panelStride, int depth, int width, float* c, nint ldc, bool accumulate) =>
+        MultiplyPanels<SinglePanel>(a, rowStride, depthStride, rows, (byte*)panels, panelStride * sizeof(float), depth, width, c, ldc, accumulate);
+
+    internal override void MultiplyBfloat16(float* a, nint rowStride, int rows, byte* panels, nint panelBytes, int depth, int width, float* c, nint ldc, bool accumulate) =>
+        MultiplyPanels<Bfloat16Panel>(a, rowStride, 1, rows, panels, panelBytes, depth, width, c, ldc, accumulate);
+
+    internal override void MultiplyQuantized(in QuantizedRows x, int firstRow, int rows, bool fourBits, byte* panels, nint panelBytes, int width, float* c, nint ldc, bool accumulate) =>
+        QuantizedKernels.Multiply(x, firstRow, rows, fourBits, panels, panelBytes, width, c, ldc, accumulate);
+
     [SkipLocalsInit]
-    internal override void Multiply(float* a, nint rowStride, nint depthStride, int rows, float* panels, nint panelStride, int depth, int width, float* c, nint ldc, bool accumulate)
+    private static void MultiplyPanels<TPanel>(float* a, nint rowStride, nint depthStride, int rows, byte* panels, nint panelBytes, int depth, int width, float* c, nint ldc, bool accumulate)
+        where TPanel : struct, IPanelElement
     {
         // 1. Whole tiles of 6 rows, panel by panel.
         int tiled = rows / 6 * 6;
         float* edge = stackalloc float[6 * Panel];
         for (int column = 0; column < width && tiled > 0; column += Panel)
         {
-            float* panel = panels + (column / Panel * panelStride);
+            byte* panel = panels + (column / Panel * panelBytes);
             int columns = Math.Min(Panel, width - column);
             for (int row = 0; row < tiled; row += 6)
             {
@@ -27,12 +37,12 @@ internal sealed unsafe class Avx2Kernels : LaneKernels<Avx2Lanes>
                 float* target = c + (row * ldc) + column;
                 if (columns == Panel)
                 {
-                    Tile6By16(left, rowStride, depthStride, panel, depth, target, ldc, accumulate);
+                    Tile6By16<TPanel>(left, rowStride, depthStride, panel, depth, target, ldc, accumulate);
                     continue;
                 }
 
                 RegisterTile.Copy(target, ldc, edge, Panel, accumulate ? 6 : 0, columns);
-                Tile6By16(left, rowStride, depthStride, panel, depth, edge, Panel, accumulate);
+                Tile6By16<TPanel>(left, rowStride, depthStride, panel, depth, edge, Panel, accumulate);
                 RegisterTile.Copy(edge, Panel, target, ldc, 6, columns);
             }
         }
@@ -40,34 +50,36 @@ internal sealed unsafe class Avx2Kernels : LaneKernels<Avx2Lanes>
         // 2. The rows left over, one at a time.
         for (int row = tiled; row < rows; row++)
         {
-            MultiplyRow(a + (row * rowStride), depthStride, panels, panelStride, depth, width, c + (row * ldc), accumulate);
+            MultiplyRow<TPanel>(a + (row * rowStride), depthStride, panels, panelBytes, depth, width, c + (row * ldc), accumulate);
         }
     }
 
     [SkipLocalsInit]
-    private static void MultiplyRow(float* a, nint depthStride, float* panels, nint panelStride, int depth, int width, float* c, bool accumulate)
+    private static void MultiplyRow<TPanel>(float* a, nint depthStride, byte* panels, nint panelBytes, int depth, int width, float* c, bool accumulate)
+        where TPanel : struct, IPanelElement
     {
         float* edge = stackalloc float[2 * Panel];
         for (int column = 0; column < width; column += 2 * Panel)
         {
-            float* panel0 = panels + (column / Panel * panelStride);
-            float* panel1 = column + Panel < width ? panel0 + panelStride : panel0;
+            byte* panel0 = panels + (column / Panel * panelBytes);
+            byte* panel1 = column + Panel < width ? panel0 + panelBytes : panel0;
             int columns = Math.Min(2 * Panel, width - column);
             if (columns == 2 * Panel)
             {
-                Tile1By32(a, depthStride, panel0, panel1, depth, c + column, accumulate);
+                Tile1By32<TPanel>(a, depthStride, panel0, panel1, depth, c + column, accumulate);
                 continue;
             }
 
             RegisterTile.Copy(c + column, 0, edge, 0, accumulate ? 1 : 0, columns);
-            Tile1By32(a, depthStride, panel0, panel1, depth, edge, accumulate);
+            Tile1By32<TPanel>(a, depthStride, panel0, panel1, depth, edge, accumulate);
             RegisterTile.Copy(edge, 0, c + column, 0, 1, columns);
         }
     }
 
     /// <summary>6 rows × 16 columns: 12 accumulators, two panel vectors and one broadcast fill the 16 registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile6By16(float* a, nint rowStride, nint depthStride, float* panel, int depth, float* c, nint ldc, bool accumulate)
+    private static void Tile6By16<TPanel>(float* a, nint rowStride, nint depthStride, byte* panel, int depth, float* c, nint ldc, bool accumulate)
+        where TPanel : struct, IPanelElement
     {
         Vector256<float> left0 = Vector256<float>.Zero, right0 = Vector256<float>.Zero;
         Vector256<float> left1 = Vector256<float>.Zero, right1 = Vector256<float>.Zero;
@@ -94,8 +106,8 @@ internal sealed unsafe class Avx2Kernels : LaneKernels<Avx2Lanes>
         float* a3 = a + (3 * rowStride);
         for (int k = 0; k < depth; k++)
         {
-            Vector256<float> b0 = Vector256.Load(panel);
-            Vector256<float> b1 = Vector256.Load(panel + 8);
+            Vector256<float> b0 = TPanel.LoadLower(panel);
+            Vector256<float> b1 = TPanel.LoadUpper(panel);
             Vector256<float> value0 = Vector256.Create(*a);
             left0 = Fma.MultiplyAdd(value0, b0, left0);
             right0 = Fma.MultiplyAdd(value0, b1, right0);
@@ -116,7 +128,7 @@ internal sealed unsafe class Avx2Kernels : LaneKernels<Avx2Lanes>
             right5 = Fma.MultiplyAdd(value5, b1, right5);
             a += depthStride;
             a3 += depthStride;
-            panel += 16;
+            panel += TPanel.RowBytes;
         }
 
         left0.Store(c);
@@ -135,7 +147,8 @@ internal sealed unsafe class Avx2Kernels : LaneKernels<Avx2Lanes>
 
     /// <summary>1 row × 32 columns of two panels: four chains in flight.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile1By32(float* a, nint depthStride, float* panel0, float* panel1, int depth, float* c, bool accumulate)
+    private static void Tile1By32<TPanel>(float* a, nint depthStride, byte* panel0, byte* panel1, int depth, float* c, bool accumulate)
+        where TPanel : struct, IPanelElement
     {
         Vector256<float> c0 = Vector256<float>.Zero, c1 = Vector256<float>.Zero, c2 = Vector256<float>.Zero, c3 = Vector256<float>.Zero;
         if (accumulate)
@@ -149,13 +162,13 @@ internal sealed unsafe class Avx2Kernels : LaneKernels<Avx2Lanes>
         for (int k = 0; k < depth; k++)
         {
             Vector256<float> value = Vector256.Create(*a);
-            c0 = Fma.MultiplyAdd(value, Vector256.Load(panel0), c0);
-            c1 = Fma.MultiplyAdd(value, Vector256.Load(panel0 + 8), c1);
-            c2 = Fma.MultiplyAdd(value, Vector256.Load(panel1), c2);
-            c3 = Fma.MultiplyAdd(value, Vector256.Load(panel1 + 8), c3);
+            c0 = Fma.MultiplyAdd(value, TPanel.LoadLower(panel0), c0);
+            c1 = Fma.MultiplyAdd(value, TPanel.LoadUpper(panel0), c1);
+            c2 = Fma.MultiplyAdd(value, TPanel.LoadLower(panel1), c2);
+            c3 = Fma.MultiplyAdd(value, TPanel.LoadUpper(panel1), c3);
             a += depthStride;
-            panel0 += 16;
-            panel1 += 16;
+            panel0 += TPanel.RowBytes;
+            panel1 += TPanel.RowBytes;
         }
 
         c0.Store(c);

@@ -54,6 +54,21 @@ internal readonly unsafe struct Avx2Lanes : ILanes<Avx2Lanes>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Lanes LoadBfloat16(ushort* source) => new(Widen(source), Widen(source + 8));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreBfloat16(ushort* target, Avx2Lanes value) =>
+        Vector256.Narrow(RoundToBfloat16(value._lower), RoundToBfloat16(value._upper)).Store(target);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreSignedBytes(sbyte* target, Avx2Lanes value)
+    {
+        Vector256<int> lower = Avx.ConvertToVector256Int32(value._lower), upper = Avx.ConvertToVector256Int32(value._upper);
+        Vector256<short> sixteen = Vector256.Narrow(lower, upper);
+        Vector128.Narrow(sixteen.GetLower(), sixteen.GetUpper()).Store(target);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Avx2Lanes Add(Avx2Lanes a, Avx2Lanes b) => new(Avx.Add(a._lower, b._lower), Avx.Add(a._upper, b._upper));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -106,4 +121,14 @@ internal readonly unsafe struct Avx2Lanes : ILanes<Avx2Lanes>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> FirstLanes(int count) => Avx2.CompareGreaterThan(Vector256.Create(count), Vector256<int>.Indices).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Widen(ushort* source) => Avx2.ShiftLeftLogical(Avx2.ConvertToVector256Int32(source), 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<uint> RoundToBfloat16(Vector256<float> value)
+    {
+        Vector256<uint> bits = value.AsUInt32();
+        return (bits + Vector256.Create(0x7FFFu) + ((bits >> 16) & Vector256<uint>.One)) >> 16;
+    }
 }

@@ -15,16 +15,26 @@ internal sealed unsafe class Avx512Kernels : LaneKernels<Avx512Lanes>
 
     public override string Name => "avx512";
 
+    internal override void Multiply(float* a, nint rowStride, nint depthStride, int rows, float* panels, nint panelStride, int depth, int width, float* c, nint ldc, bool accumulate) =>
+        MultiplyPanels<SinglePanel>(a, rowStride, depthStride, rows, (byte*)panels, panelStride * sizeof(float), depth, width, c, ldc, accumulate);
+
+    internal override void MultiplyBfloat16(float* a, nint rowStride, int rows, byte* panels, nint panelBytes, int depth, int width, float* c, nint ldc, bool accumulate) =>
+        MultiplyPanels<Bfloat16Panel>(a, rowStride, 1, rows, panels, panelBytes, depth, width, c, ldc, accumulate);
+
+    internal override void MultiplyQuantized(in QuantizedRows x, int firstRow, int rows, bool fourBits, byte* panels, nint panelBytes, int width, float* c, nint ldc, bool accumulate) =>
+        QuantizedKernels.Multiply(x, firstRow, rows, fourBits, panels, panelBytes, width, c, ldc, accumulate);
+
     [SkipLocalsInit]
-    internal override void Multiply(float* a, nint rowStride, nint depthStride, int rows, float* panels, nint panelStride, int depth, int width, float* c, nint ldc, bool accumulate)
+    private static void MultiplyPanels<TPanel>(float* a, nint rowStride, nint depthStride, int rows, byte* panels, nint panelBytes, int depth, int width, float* c, nint ldc, bool accumulate)
+        where TPanel : struct, IPanelElement
     {
         // 1. Whole tiles of 12 rows: a pair of panels stays in the first-level cache while the rows pass by.
         int tiled = rows / 12 * 12;
         float* edge = stackalloc float[12 * 2 * Panel];
         for (int column = 0; column < width && tiled > 0; column += 2 * Panel)
         {
-            float* panel0 = panels + (column / Panel * panelStride);
-            float* panel1 = column + Panel < width ? panel0 + panelStride : panel0;
+            byte* panel0 = panels + (column / Panel * panelBytes);
+            byte* panel1 = column + Panel < width ? panel0 + panelBytes : panel0;
             int columns = Math.Min(2 * Panel, width - column);
             for (int row = 0; row < tiled; row += 12)
             {
@@ -32,12 +42,12 @@ internal sealed unsafe class Avx512Kernels : LaneKernels<Avx512Lanes>
                 float* target = c + (row * ldc) + column;
                 if (columns == 2 * Panel)
                 {
-                    Tile12By32(left, rowStride, depthStride, panel0, panel1, depth, target, ldc, accumulate);
+                    Tile12By32<TPanel>(left, rowStride, depthStride, panel0, panel1, depth, target, ldc, accumulate);
                     continue;
                 }
 
                 RegisterTile.Copy(target, ldc, edge, 2 * Panel, accumulate ? 12 : 0, columns);
-                Tile12By32(left, rowStride, depthStride, panel0, panel1, depth, edge, 2 * Panel, accumulate);
+                Tile12By32<TPanel>(left, rowStride, depthStride, panel0, panel1, depth, edge, 2 * Panel, accumulate);
                 RegisterTile.Copy(edge, 2 * Panel, target, ldc, 12, columns);
             }
         }
@@ -45,18 +55,19 @@ internal sealed unsafe class Avx512Kernels : LaneKernels<Avx512Lanes>
         // 2. The rows left over, 4 and then 1 at a time.
         for (int column = 0; column < width && tiled < rows; column += 4 * Panel)
         {
-            MultiplyFewRows(a + (tiled * rowStride), rowStride, depthStride, rows - tiled, panels + (column / Panel * panelStride), panelStride, depth, Math.Min(4 * Panel, width - column), c + (tiled * ldc) + column, ldc, accumulate);
+            MultiplyFewRows<TPanel>(a + (tiled * rowStride), rowStride, depthStride, rows - tiled, panels + (column / Panel * panelBytes), panelBytes, depth, Math.Min(4 * Panel, width - column), c + (tiled * ldc) + column, ldc, accumulate);
         }
     }
 
     [SkipLocalsInit]
-    private static void MultiplyFewRows(float* a, nint rowStride, nint depthStride, int rows, float* panel0, nint panelStride, int depth, int columns, float* c, nint ldc, bool accumulate)
+    private static void MultiplyFewRows<TPanel>(float* a, nint rowStride, nint depthStride, int rows, byte* panel0, nint panelBytes, int depth, int columns, float* c, nint ldc, bool accumulate)
+        where TPanel : struct, IPanelElement
     {
         float* edge = stackalloc float[4 * 4 * Panel];
         bool whole = columns == 4 * Panel;
-        float* panel1 = columns > Panel ? panel0 + panelStride : panel0;
-        float* panel2 = columns > 2 * Panel ? panel1 + panelStride : panel1;
-        float* panel3 = columns > 3 * Panel ? panel2 + panelStride : panel2;
+        byte* panel1 = columns > Panel ? panel0 + panelBytes : panel0;
+        byte* panel2 = columns > 2 * Panel ? panel1 + panelBytes : panel1;
+        byte* panel3 = columns > 3 * Panel ? panel2 + panelBytes : panel2;
         int step;
         for (int row = 0; row < rows; row += step)
         {
@@ -72,11 +83,11 @@ internal sealed unsafe class Avx512Kernels : LaneKernels<Avx512Lanes>
 
             if (step == 4)
             {
-                Tile4By64(left, rowStride, depthStride, panel0, panel1, panel2, panel3, depth, target, stride, accumulate);
+                Tile4By64<TPanel>(left, rowStride, depthStride, panel0, panel1, panel2, panel3, depth, target, stride, accumulate);
             }
             else
             {
-                Tile1By64(left, depthStride, panel0, panel1, panel2, panel3, depth, target, accumulate);
+                Tile1By64<TPanel>(left, depthStride, panel0, panel1, panel2, panel3, depth, target, accumulate);
             }
 
             if (!whole)
@@ -88,7 +99,8 @@ internal sealed unsafe class Avx512Kernels : LaneKernels<Avx512Lanes>
 
     /// <summary>12 rows × 32 columns: 24 accumulators, two panel vectors and one broadcast fill the 32 registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile12By32(float* a, nint rowStride, nint depthStride, float* panel0, float* panel1, int depth, float* c, nint ldc, bool accumulate)
+    private static void Tile12By32<TPanel>(float* a, nint rowStride, nint depthStride, byte* panel0, byte* panel1, int depth, float* c, nint ldc, bool accumulate)
+        where TPanel : struct, IPanelElement
     {
         Vector512<float> left0 = Vector512<float>.Zero, right0 = Vector512<float>.Zero;
         Vector512<float> left1 = Vector512<float>.Zero, right1 = Vector512<float>.Zero;
@@ -136,8 +148,8 @@ internal sealed unsafe class Avx512Kernels : LaneKernels<Avx512Lanes>
         float* a9 = a + (9 * rowStride);
         for (int k = 0; k < depth; k++)
         {
-            Vector512<float> b0 = Vector512.Load(panel0);
-            Vector512<float> b1 = Vector512.Load(panel1);
+            Vector512<float> b0 = TPanel.Load512(panel0);
+            Vector512<float> b1 = TPanel.Load512(panel1);
             Vector512<float> value0 = Vector512.Create(*a);
             left0 = Avx512F.FusedMultiplyAdd(value0, b0, left0);
             right0 = Avx512F.FusedMultiplyAdd(value0, b1, right0);
@@ -178,8 +190,8 @@ internal sealed unsafe class Avx512Kernels : LaneKernels<Avx512Lanes>
             a3 += depthStride;
             a6 += depthStride;
             a9 += depthStride;
-            panel0 += 16;
-            panel1 += 16;
+            panel0 += TPanel.RowBytes;
+            panel1 += TPanel.RowBytes;
         }
 
         left0.Store(c);
@@ -210,7 +222,8 @@ internal sealed unsafe class Avx512Kernels : LaneKernels<Avx512Lanes>
 
     /// <summary>4 rows × 64 columns, for the rows that a tile of 12 leaves over and for small batches.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile4By64(float* a, nint rowStride, nint depthStride, float* panel0, float* panel1, float* panel2, float* panel3, int depth, float* c, nint ldc, bool accumulate)
+    private static void Tile4By64<TPanel>(float* a, nint rowStride, nint depthStride, byte* panel0, byte* panel1, byte* panel2, byte* panel3, int depth, float* c, nint ldc, bool accumulate)
+        where TPanel : struct, IPanelElement
     {
         Vector512<float> c00 = Vector512<float>.Zero, c01 = Vector512<float>.Zero, c02 = Vector512<float>.Zero, c03 = Vector512<float>.Zero;
         Vector512<float> c10 = Vector512<float>.Zero, c11 = Vector512<float>.Zero, c12 = Vector512<float>.Zero, c13 = Vector512<float>.Zero;
@@ -238,10 +251,10 @@ internal sealed unsafe class Avx512Kernels : LaneKernels<Avx512Lanes>
 
         for (int k = 0; k < depth; k++)
         {
-            Vector512<float> b0 = Vector512.Load(panel0);
-            Vector512<float> b1 = Vector512.Load(panel1);
-            Vector512<float> b2 = Vector512.Load(panel2);
-            Vector512<float> b3 = Vector512.Load(panel3);
+            Vector512<float> b0 = TPanel.Load512(panel0);
+            Vector512<float> b1 = TPanel.Load512(panel1);
+            Vector512<float> b2 = TPanel.Load512(panel2);
+            Vector512<float> b3 = TPanel.Load512(panel3);
             Vector512<float> value0 = Vector512.Create(*a);
             c00 = Avx512F.FusedMultiplyAdd(value0, b0, c00);
             c01 = Avx512F.FusedMultiplyAdd(value0, b1, c01);
@@ -263,10 +276,10 @@ internal sealed unsafe class Avx512Kernels : LaneKernels<Avx512Lanes>
             c32 = Avx512F.FusedMultiplyAdd(value3, b2, c32);
             c33 = Avx512F.FusedMultiplyAdd(value3, b3, c33);
             a += depthStride;
-            panel0 += 16;
-            panel1 += 16;
-            panel2 += 16;
-            panel3 += 16;
+            panel0 += TPanel.RowBytes;
+            panel1 += TPanel.RowBytes;
+            panel2 += TPanel.RowBytes;
+            panel3 += TPanel.RowBytes;
         }
 
         c00.Store(c);
@@ -289,7 +302,8 @@ internal sealed unsafe class Avx512Kernels : LaneKernels<Avx512Lanes>
 
     /// <summary>1 row × 64 columns: four streams of the right side at the speed of memory.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile1By64(float* a, nint depthStride, float* panel0, float* panel1, float* panel2, float* panel3, int depth, float* c, bool accumulate)
+    private static void Tile1By64<TPanel>(float* a, nint depthStride, byte* panel0, byte* panel1, byte* panel2, byte* panel3, int depth, float* c, bool accumulate)
+        where TPanel : struct, IPanelElement
     {
         Vector512<float> c00 = Vector512<float>.Zero, c01 = Vector512<float>.Zero, c02 = Vector512<float>.Zero, c03 = Vector512<float>.Zero;
         if (accumulate)
@@ -302,20 +316,20 @@ internal sealed unsafe class Avx512Kernels : LaneKernels<Avx512Lanes>
 
         for (int k = 0; k < depth; k++)
         {
-            Vector512<float> b0 = Vector512.Load(panel0);
-            Vector512<float> b1 = Vector512.Load(panel1);
-            Vector512<float> b2 = Vector512.Load(panel2);
-            Vector512<float> b3 = Vector512.Load(panel3);
+            Vector512<float> b0 = TPanel.Load512(panel0);
+            Vector512<float> b1 = TPanel.Load512(panel1);
+            Vector512<float> b2 = TPanel.Load512(panel2);
+            Vector512<float> b3 = TPanel.Load512(panel3);
             Vector512<float> value0 = Vector512.Create(*a);
             c00 = Avx512F.FusedMultiplyAdd(value0, b0, c00);
             c01 = Avx512F.FusedMultiplyAdd(value0, b1, c01);
             c02 = Avx512F.FusedMultiplyAdd(value0, b2, c02);
             c03 = Avx512F.FusedMultiplyAdd(value0, b3, c03);
             a += depthStride;
-            panel0 += 16;
-            panel1 += 16;
-            panel2 += 16;
-            panel3 += 16;
+            panel0 += TPanel.RowBytes;
+            panel1 += TPanel.RowBytes;
+            panel2 += TPanel.RowBytes;
+            panel3 += TPanel.RowBytes;
         }
 
         c00.Store(c);

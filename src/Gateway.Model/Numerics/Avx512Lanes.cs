@@ -36,6 +36,20 @@ internal readonly unsafe struct Avx512Lanes : ILanes<Avx512Lanes>
     public static void StoreFirst(float* target, Avx512Lanes value, int count) => Avx512F.MaskStore(target, FirstLanes(count), value._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx512Lanes LoadBfloat16(ushort* source) => new(Avx512F.ShiftLeftLogical(Avx512F.ConvertToVector512Int32(Vector256.Load(source)), 16).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreBfloat16(ushort* target, Avx512Lanes value)
+    {
+        Vector512<uint> bits = value._value.AsUInt32();
+        Vector512<uint> rounded = bits + Vector512.Create(0x7FFFu) + ((bits >> 16) & Vector512<uint>.One);
+        Avx512F.ConvertToVector256UInt16(rounded >> 16).Store(target);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreSignedBytes(sbyte* target, Avx512Lanes value) => Avx512F.ConvertToVector128SByte(Avx512F.ConvertToVector512Int32(value._value)).Store(target);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Avx512Lanes Add(Avx512Lanes a, Avx512Lanes b) => new(Avx512F.Add(a._value, b._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

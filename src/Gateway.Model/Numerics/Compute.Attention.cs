@@ -4,16 +4,27 @@ public sealed unsafe partial class Compute
 {
     /// <summary>Serving attention over a paged cache: row r attends to positions 0..Position of its own sequence.</summary>
     /// <param name="q">[rows, heads·d].</param>
-    /// <param name="keySlab">Keys of one layer, [block][kvHead][16 tokens][d].</param>
-    /// <param name="valueSlab">Values, laid out like the keys.</param>
+    /// <param name="tiles">All rows once, in tiles of consecutive positions of one sequence.</param>
+    /// <param name="rows">Where each row's sequence lies.</param>
+    /// <param name="slab">Keys and values of one layer.</param>
     /// <param name="o">[rows, heads·d].</param>
-    public void PagedAttention(float* q, int rows, int heads, int kvHeads, int d, ReadOnlySpan<PagedRow> pagedRows, float* keySlab, float* valueSlab, float* o)
+    public void PagedAttention(float* q, int heads, ReadOnlySpan<PagedTile> tiles, ReadOnlySpan<PagedRow> rows, in PagedSlab slab, float* o)
     {
-        CheckHeads(heads, kvHeads);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(pagedRows.Length, rows);
-        fixed (PagedRow* first = pagedRows)
+        CheckHeads(heads, slab.KvHeads);
+        fixed (PagedTile* firstTile = tiles)
+        fixed (PagedRow* firstRow = rows)
         {
-            OverRange(rows * heads, 1, new PagedAttentionWork(q, heads, kvHeads, d, first, keySlab, valueSlab, o));
+            OverRange(tiles.Length * slab.KvHeads, 1, new PagedAttentionWork(q, heads, firstTile, firstRow, slab, o));
+        }
+    }
+
+    /// <summary>Writes the key and value of every row to its place in the cache.</summary>
+    /// <param name="k">[rows, kvHeads·d]; v is like k.</param>
+    public void StoreKeyValues(float* k, float* v, ReadOnlySpan<PagedRow> rows, in PagedSlab slab)
+    {
+        fixed (PagedRow* firstRow = rows)
+        {
+            OverRange(rows.Length, 16, new StoreKeyValuesWork(k, v, firstRow, slab));
         }
     }
 
@@ -83,17 +94,37 @@ public sealed unsafe partial class Compute
         }
     }
 
-    private readonly struct PagedAttentionWork(float* q, int heads, int kvHeads, int d, PagedRow* rows, float* keySlab, float* valueSlab, float* o) : IRangeWork
+    private readonly struct PagedAttentionWork(float* q, int heads, PagedTile* tiles, PagedRow* rows, PagedSlab slab, float* o) : IRangeWork
     {
         public void Run(Kernels kernels, int first, int count, Scratch scratch)
         {
-            nint headStride = (nint)PagedRow.BlockTokens * d;
+            int group = heads / slab.KvHeads;
             for (int item = first; item < first + count; item++)
             {
-                PagedRow row = rows[item / heads];
-                nint offset = item % heads / (heads / kvHeads) * headStride;
-                float* scores = scratch.Reserve(row.Position + 1 + PagedRow.BlockTokens);
-                kernels.PagedAttention(q + ((nint)item * d), d, row, keySlab + offset, valueSlab + offset, kvHeads * headStride, scores, o + ((nint)item * d));
+                PagedTile tile = tiles[item / slab.KvHeads];
+                int kvHead = item % slab.KvHeads;
+                PagedRow row = rows[tile.FirstRow];
+                nint stride = (nint)heads * slab.D;
+                nint offset = (tile.FirstRow * stride) + ((nint)kvHead * group * slab.D);
+                var queries = new PagedQueries(q + offset, o + offset, stride, tile.Rows, group, slab.D, row.Position);
+                kernels.PagedAttention(queries, slab.Of(row.Blocks, kvHead), scratch.Reserve(Kernels.PagedScratchFloats(tile.Rows * group, slab.D)));
+            }
+        }
+    }
+
+    private readonly struct StoreKeyValuesWork(float* k, float* v, PagedRow* rows, PagedSlab slab) : IRangeWork
+    {
+        public void Run(Kernels kernels, int first, int count, Scratch scratch)
+        {
+            for (int row = first; row < first + count; row++)
+            {
+                int position = rows[row].Position;
+                for (int kvHead = 0; kvHead < slab.KvHeads; kvHead++)
+                {
+                    PagedKeys place = slab.Of(rows[row].Blocks, kvHead);
+                    nint source = (((nint)row * slab.KvHeads) + kvHead) * slab.D;
+                    kernels.StoreKeyValue(k + source, v + source, slab.D, place.Bfloat16, place.Keys(position), place.Values(position), position % PagedRow.BlockTokens);
+                }
             }
         }
     }

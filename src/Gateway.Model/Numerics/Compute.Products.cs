@@ -36,8 +36,8 @@ public sealed unsafe partial class Compute
         _team.Run(split.Chunks, ref work);
     }
 
-    /// <summary>Packs Bᵀ from a source stored [width, depth] on all threads; see <see cref="PackedMatrix.PackTransposed"/>.</summary>
-    public void PackTransposed(PackedMatrix target, float* source, int sourceStride)
+    /// <summary>Packs Bᵀ from a source stored [width, depth] on all threads; see <see cref="WeightMatrix.PackTransposed"/>.</summary>
+    public void PackTransposed(WeightMatrix target, float* source, int sourceStride)
     {
         ArgumentNullException.ThrowIfNull(target);
         var work = new PackTransposedWork(target, source, sourceStride);
@@ -52,7 +52,7 @@ public sealed unsafe partial class Compute
         _team.Run(target.Panels, ref work);
     }
 
-    private readonly struct PackTransposedWork(PackedMatrix target, float* source, int sourceStride) : IChunkedWork
+    private readonly struct PackTransposedWork(WeightMatrix target, float* source, int sourceStride) : IChunkedWork
     {
         public void Run(int chunk, int worker) => target.PackTransposedPanel(source, sourceStride, chunk);
     }

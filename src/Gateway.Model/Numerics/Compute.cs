@@ -39,6 +39,7 @@ public sealed unsafe partial class Compute : IDisposable
         _team.Dispose();
         _shared.Dispose();
         _results.Dispose();
+        _quantized.Dispose();
         foreach (Scratch scratch in _private)
         {
             scratch.Dispose();

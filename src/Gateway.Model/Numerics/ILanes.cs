@@ -22,6 +22,15 @@ internal unsafe interface ILanes<T>
 
     static abstract void StoreFirst(float* target, T value, int count);
 
+    /// <summary>Widens sixteen bfloat16 values.</summary>
+    static abstract T LoadBfloat16(ushort* source);
+
+    /// <summary>Rounds to bfloat16, ties to even; values must be finite.</summary>
+    static abstract void StoreBfloat16(ushort* target, T value);
+
+    /// <summary>Stores whole numbers between −128 and 127 as bytes.</summary>
+    static abstract void StoreSignedBytes(sbyte* target, T value);
+
     static abstract T Add(T a, T b);
 
     static abstract T Subtract(T a, T b);

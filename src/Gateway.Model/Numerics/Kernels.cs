@@ -43,6 +43,15 @@ public abstract unsafe class Kernels
     // panelStride floats apart; only `width` columns of C are touched. With accumulate the chain starts at C.
     internal abstract void Multiply(float* a, nint rowStride, nint depthStride, int rows, float* panels, nint panelStride, int depth, int width, float* c, nint ldc, bool accumulate);
 
+    // The same with bfloat16 panels, panelBytes apart, and rows without gaps in the depth.
+    internal abstract void MultiplyBfloat16(float* a, nint rowStride, int rows, byte* panels, nint panelBytes, int depth, int width, float* c, nint ldc, bool accumulate);
+
+    // Quantized rows from firstRow on times quantized panels, 4-bit or 8-bit.
+    internal abstract void MultiplyQuantized(in QuantizedRows x, int firstRow, int rows, bool fourBits, byte* panels, nint panelBytes, int width, float* c, nint ldc, bool accumulate);
+
+    // One row of activations in groups: numbers −127..127, scale max/127, correction −offset·Σ numbers.
+    internal abstract void QuantizeRow(float* x, int width, int groupDepth, int offset, in QuantizedRows target, int row);
+
     // Elementwise.
     internal abstract void Add(float* x, float* y, int count);
 
@@ -83,8 +92,14 @@ public abstract unsafe class Kernels
 
     internal abstract double LogProbability(float* logits, int vocabulary, int label);
 
-    // One query head over the cache blocks of its sequence; scores has room for position + 1 values rounded up to 16.
-    internal abstract void PagedAttention(float* q, int d, in PagedRow row, float* keys, float* values, nint blockStride, float* scores, float* o);
+    // A tile of rows over the cache blocks of its sequence; scratch as PagedScratchFloats says.
+    internal abstract void PagedAttention(in PagedQueries queries, in PagedKeys cache, float* scratch);
+
+    // Writes a key [d] and a value [d] to their place in a block's keys [d][16] and values [16][d rounded up].
+    internal abstract void StoreKeyValue(float* key, float* value, int d, bool bfloat16, byte* keys, byte* values, int token);
+
+    /// <summary>Scratch of <see cref="PagedAttention"/>: weights of four queries, and sums, totals and maxima of all with four spare places.</summary>
+    internal static long PagedScratchFloats(int queries, int d) => 256 + ((queries + 4L) * (PagedKeys.RoundUp(d) + 16 + 1)) + 16;
 
     private static Kernels[] FindAvailable()
     {

@@ -1,58 +1,24 @@
 namespace Gateway.Model.Numerics;
 
-/// <summary>The right-hand side of a product, stored in panels of 16 columns: [panel][depth][16], zero padded.</summary>
-/// <remarks>
-/// One vector load yields 16 neighbouring outputs of one depth, and a whole panel is one contiguous stream.
-/// Packing again replaces the content; it must not run while a product reads the matrix.
-/// </remarks>
-public sealed unsafe class PackedMatrix : IDisposable
+/// <summary>A right-hand side in f32 panels, [panel][depth][16], zero padded.</summary>
+public sealed unsafe class PackedMatrix : WeightMatrix
 {
-    /// <summary>Columns per panel: the lanes of one 512-bit vector.</summary>
-    public const int PanelWidth = 16;
-
-    private float* _data;
-
     public PackedMatrix(int depth, int width)
+        : this(depth, width, null)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(depth);
-        ArgumentOutOfRangeException.ThrowIfNegative(width);
-        Depth = depth;
-        Width = width;
-        _data = AlignedMemory.Allocate((long)Panels * PanelStride);
     }
 
-    ~PackedMatrix() => Free();
+    internal PackedMatrix(int depth, int width, byte* borrowed)
+        : base(NotNegative(depth), NotNegative(width), (nint)depth * PanelWidth * sizeof(float), borrowed)
+    {
+    }
 
-    /// <summary>Length of the sums: columns of the left-hand side.</summary>
-    public int Depth { get; }
-
-    /// <summary>Columns of the product.</summary>
-    public int Width { get; }
-
-    public long Bytes => (long)Panels * PanelStride * sizeof(float);
-
-    internal int Panels => (Width + PanelWidth - 1) / PanelWidth;
+    internal override PanelFormat Format => PanelFormat.F32;
 
     /// <summary>Floats from one panel to the next.</summary>
     internal nint PanelStride => (nint)Depth * PanelWidth;
 
-    internal float* Data
-    {
-        get
-        {
-            ObjectDisposedException.ThrowIf(_data is null, this);
-            return _data;
-        }
-    }
-
-    /// <summary>Packs Bᵀ from a source stored [width, depth], such as a weight [out, in] used in y = x·Wᵀ.</summary>
-    public void PackTransposed(float* source, int sourceStride)
-    {
-        for (int panel = 0; panel < Panels; panel++)
-        {
-            PackTransposedPanel(source, sourceStride, panel);
-        }
-    }
+    internal float* Data => (float*)Memory;
 
     /// <summary>Packs B from a source stored [depth, width], such as a weight [out, in] used in dX = dY·W.</summary>
     public void Pack(float* source, int sourceStride)
@@ -63,13 +29,7 @@ public sealed unsafe class PackedMatrix : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        Free();
-        GC.SuppressFinalize(this);
-    }
-
-    internal void PackTransposedPanel(float* source, int sourceStride, int panel)
+    internal override void PackTransposedPanel(float* source, int sourceStride, int panel)
     {
         int column = panel * PanelWidth;
         Panel.PackTransposed(source + ((nint)column * sourceStride), sourceStride, Depth, Math.Min(PanelWidth, Width - column), Data + (panel * PanelStride));
@@ -81,9 +41,18 @@ public sealed unsafe class PackedMatrix : IDisposable
         Panel.Pack(source + column, sourceStride, Depth, Math.Min(PanelWidth, Width - column), Data + (panel * PanelStride));
     }
 
-    private void Free()
+    internal override void ReadColumn(int column, Span<float> values)
     {
-        AlignedMemory.Free(_data);
-        _data = null;
+        float* source = Data + (column / PanelWidth * PanelStride) + (column % PanelWidth);
+        for (int k = 0; k < Depth; k++)
+        {
+            values[k] = source[(nint)k * PanelWidth];
+        }
+    }
+
+    private static int NotNegative(int value)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(value);
+        return value;
     }
 }

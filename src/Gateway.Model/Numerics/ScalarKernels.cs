@@ -23,4 +23,49 @@ internal sealed unsafe class ScalarKernels : LaneKernels<ScalarLanes>
             }
         }
     }
+
+    internal override void MultiplyBfloat16(float* a, nint rowStride, int rows, byte* panels, nint panelBytes, int depth, int width, float* c, nint ldc, bool accumulate)
+    {
+        for (int row = 0; row < rows; row++)
+        {
+            for (int column = 0; column < width; column++)
+            {
+                ushort* right = (ushort*)(panels + (column / WeightMatrix.PanelWidth * panelBytes)) + (column % WeightMatrix.PanelWidth);
+                float sum = accumulate ? c[(row * ldc) + column] : 0f;
+                for (int k = 0; k < depth; k++)
+                {
+                    sum = MathF.FusedMultiplyAdd(a[(row * rowStride) + k], Bfloat16Matrix.ToSingle(right[(nint)k * WeightMatrix.PanelWidth]), sum);
+                }
+
+                c[(row * ldc) + column] = sum;
+            }
+        }
+    }
+
+    internal override void MultiplyQuantized(in QuantizedRows x, int firstRow, int rows, bool fourBits, byte* panels, nint panelBytes, int width, float* c, nint ldc, bool accumulate)
+    {
+        int groupDepth = fourBits ? Int4Format.GroupDepth : Int8Format.GroupDepth;
+        nint groupBytes = panelBytes / x.Groups;
+        for (int row = 0; row < rows; row++)
+        {
+            for (int column = 0; column < width; column++)
+            {
+                byte* group = panels + (column / WeightMatrix.PanelWidth * panelBytes);
+                float sum = accumulate ? c[(row * ldc) + column] : 0f;
+                for (int g = 0; g < x.Groups; g++, group += groupBytes)
+                {
+                    int dot = 0;
+                    for (int k = 0; k < groupDepth; k++)
+                    {
+                        dot += QuantizedMatrix.Number(group, column % WeightMatrix.PanelWidth, k, fourBits) * x.Row(firstRow + row)[(g * groupDepth) + k];
+                    }
+
+                    float scale = Bfloat16Matrix.ToSingle(((ushort*)(group + groupBytes))[(column % WeightMatrix.PanelWidth) - WeightMatrix.PanelWidth]);
+                    sum = MathF.FusedMultiplyAdd(dot, x.RowScales(firstRow + row)[g] * scale, sum);
+                }
+
+                c[(row * ldc) + column] = sum;
+            }
+        }
+    }
 }

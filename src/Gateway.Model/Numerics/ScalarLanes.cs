@@ -45,6 +45,33 @@ internal unsafe struct ScalarLanes : ILanes<ScalarLanes>
         }
     }
 
+    public static ScalarLanes LoadBfloat16(ushort* source)
+    {
+        ScalarLanes result = default;
+        for (int i = 0; i < Count; i++)
+        {
+            result._lanes[i] = Bfloat16Matrix.ToSingle(source[i]);
+        }
+
+        return result;
+    }
+
+    public static void StoreBfloat16(ushort* target, ScalarLanes value)
+    {
+        for (int i = 0; i < Count; i++)
+        {
+            target[i] = Bfloat16Matrix.FromSingle(value._lanes[i]);
+        }
+    }
+
+    public static void StoreSignedBytes(sbyte* target, ScalarLanes value)
+    {
+        for (int i = 0; i < Count; i++)
+        {
+            target[i] = (sbyte)value._lanes[i];
+        }
+    }
+
     public static ScalarLanes Add(ScalarLanes a, ScalarLanes b)
     {
         for (int i = 0; i < Count; i++)

@@ -71,3 +71,35 @@ public static class Projections
         _ => false,
     };
 }
+
+/// <summary>Projections that read the same input and so run as one job.</summary>
+public enum LinearGroup
+{
+    /// <summary>q_proj, k_proj, v_proj.</summary>
+    QueryKeyValue,
+
+    /// <summary>o_proj.</summary>
+    Output,
+
+    /// <summary>gate_proj, up_proj.</summary>
+    GateUp,
+
+    /// <summary>down_proj.</summary>
+    Down,
+}
+
+/// <summary>Which projections share an input.</summary>
+internal static class LinearGroups
+{
+    /// <summary>Number of groups in a layer.</summary>
+    public const int Count = 4;
+
+    /// <summary>The group of a projection.</summary>
+    public static LinearGroup Of(Projection projection) => projection switch
+    {
+        Projection.Query or Projection.Key or Projection.Value => LinearGroup.QueryKeyValue,
+        Projection.Output => LinearGroup.Output,
+        Projection.Gate or Projection.Up => LinearGroup.GateUp,
+        _ => LinearGroup.Down,
+    };
+}

@@ -25,8 +25,8 @@ public sealed class WorkerRuntime : IDisposable
         (Options, Clock, _compute, _model, Tokenizer) = (options, clock, compute, model, tokenizer);
         Prompts = new PromptRenderer(tokenizer, clock);
         Created = clock.GetUtcNow();
-        Adapters = new AdapterSlots(model.Config, model.Fingerprint, new AdapterLimits(), options.MaximumAdapters, clock);
-        Engine = new InferenceEngine(model, Adapters, new EngineOptions { CacheBlocks = CacheBlocks(model.Config, options.CacheBytes) });
+        Adapters = new AdapterSlots(model.Config, model.Fingerprint, new AdapterLimits(), options.MaximumAdapters, clock, model.WeightFormat);
+        Engine = new InferenceEngine(model, Adapters, new EngineOptions { CacheBlocks = CacheBlocks(model, options.CacheBytes) });
     }
 
     /// <summary>How the worker runs.</summary>
@@ -100,9 +100,6 @@ public sealed class WorkerRuntime : IDisposable
         _compute.Dispose();
     }
 
-    private static int CacheBlocks(ModelConfig config, long bytes)
-    {
-        var blockBytes = 2L * config.LayerCount * config.KeyValueWidth * KvCache.BlockTokens * sizeof(float);
-        return (int)Math.Clamp(bytes / blockBytes, Scheduler.BlocksFor(config.ContextLength), MaximumCacheBlocks);
-    }
+    private static int CacheBlocks(Transformer model, long bytes) =>
+        (int)Math.Clamp(bytes / model.CacheBlockBytes, Scheduler.BlocksFor(model.Config.ContextLength), MaximumCacheBlocks);
 }

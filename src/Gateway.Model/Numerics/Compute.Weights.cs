@@ -1,0 +1,193 @@
+namespace Gateway.Model.Numerics;
+
+public sealed unsafe partial class Compute
+{
+    /// <summary>Rows of quantized activations that a chunk takes together: they stay in the second-level cache.</summary>
+    private const int QuantizedChunkBytes = 512 * 1024;
+
+    /// <summary>Multiply-adds of a chunk at least; below, claiming it costs more than sharing it saves.</summary>
+    private const long SmallestChunk = 32 * 1024;
+
+    private readonly Scratch _quantized = new();
+    private PlannedProduct[] _planned = GC.AllocateUninitializedArray<PlannedProduct>(16, pinned: true);
+
+    /// <summary>
+    /// Runs products that do not read each other's results as one job of the team: 1. quantize the left side that
+    /// quantized products share; 2. cut every product into chunks; 3. run all chunks.
+    /// </summary>
+    /// <remarks>
+    /// With f32 and bfloat16 right sides every output is one chain of fused multiply-adds over the depth; with quantized
+    /// ones see <see cref="QuantizedProduct{TFormat, TDot}"/>. A row's bits depend on that row alone.
+    /// </remarks>
+    /// <exception cref="ArgumentException">Quantized products differ in their left side or format.</exception>
+    public void Multiply(ReadOnlySpan<Product> products)
+    {
+        QuantizedRows rows = Quantize(products);
+        if (_planned.Length < products.Length)
+        {
+            _planned = GC.AllocateUninitializedArray<PlannedProduct>(2 * products.Length, pinned: true);
+        }
+
+        int planned = 0;
+        int chunks = 0;
+        foreach (ref readonly Product product in products)
+        {
+            if (product.Rows > 0 && product.Width > 0)
+            {
+                ProductSplit split = Split(product);
+                _planned[planned++] = new PlannedProduct(product, split, chunks);
+                chunks += split.Chunks;
+            }
+        }
+
+        fixed (PlannedProduct* first = _planned)
+        {
+            var work = new ProductsWork(Kernels, _private, first, rows);
+            _team.Run(chunks, ref work);
+        }
+    }
+
+    /// <summary>Reads columns of a right side back as f32: target[i] = B[:, columns[i]], the embeddings of tokens.</summary>
+    public void ReadColumns(WeightMatrix b, int* columns, int count, float* target)
+    {
+        ArgumentNullException.ThrowIfNull(b);
+        OverRange(count, 8, new ReadColumnsWork(b, columns, target));
+    }
+
+    private QuantizedRows Quantize(ReadOnlySpan<Product> products)
+    {
+        float* shared = null;
+        PanelFormat format = default;
+        QuantizedRows rows = default;
+        foreach (ref readonly Product product in products)
+        {
+            if (!product.Quantized)
+            {
+                continue;
+            }
+
+            if (shared is null)
+            {
+                bool fourBits = product.Format == PanelFormat.Int4;
+                (int groupDepth, int offset) = fourBits ? (Int4Format.GroupDepth, Int4Format.Offset) : (Int8Format.GroupDepth, Int8Format.Offset);
+                float* memory = _quantized.Reserve((QuantizedRows.BytesFor(product.Rows, product.Depth, groupDepth) + sizeof(float) - 1) / sizeof(float));
+                rows = QuantizedRows.Over(memory, product.Rows, product.Depth, groupDepth);
+                OverRange(product.Rows, RowsPerChunk(product.Depth), new QuantizeWork(product.A, product.Lda, product.Depth, groupDepth, offset, rows));
+                shared = product.A;
+                format = product.Format;
+            }
+            else if (product.A != shared || product.Format != format)
+            {
+                throw new ArgumentException("Quantized products of one job must share their left side and format: run them one after the other.", nameof(products));
+            }
+        }
+
+        return rows;
+    }
+
+    private ProductSplit Split(in Product product)
+    {
+        if (!product.Quantized)
+        {
+            return ProductSplit.Choose(product.Rows, product.Width, product.Depth, Threads);
+        }
+
+        int rows = Math.Min(product.Rows, Math.Max(20, QuantizedChunkBytes / product.Depth / 20 * 20));
+        long work = (long)product.Rows * product.Width * product.Depth;
+        long pieces = Threads == 1 ? 1 : Math.Clamp(work / SmallestChunk, 1, 4L * Threads);
+        int rowChunks = (product.Rows + rows - 1) / rows;
+        int columnChunks = (int)Math.Max(1, (pieces + rowChunks - 1) / rowChunks);
+        int panels = (WeightMatrix.PanelsFor(product.Width) + columnChunks - 1) / columnChunks;
+        int columns = panels * WeightMatrix.PanelWidth;
+        columnChunks = (product.Width + columns - 1) / columns;
+        return new ProductSplit(rows, columns, columnChunks, columnChunks * rowChunks);
+    }
+
+    /// <summary>A product and the number of its first chunk in the job.</summary>
+    private readonly record struct PlannedProduct(Product Product, ProductSplit Split, int FirstChunk);
+
+    private readonly struct ProductsWork(Kernels kernels, Scratch[] scratch, PlannedProduct* planned, QuantizedRows quantized) : IChunkedWork
+    {
+        public void Run(int chunk, int worker)
+        {
+            PlannedProduct* place = planned;
+            while (chunk >= place->FirstChunk + place->Split.Chunks)
+            {
+                place++;
+            }
+
+            Product product = place->Product;
+            (int row, int column) = place->Split.Origin(chunk - place->FirstChunk);
+            int rows = Math.Min(place->Split.RowsPerChunk, product.Rows - row);
+            int columns = Math.Min(place->Split.ColumnsPerChunk, product.Width - column);
+            byte* panels = product.Panels + (column / WeightMatrix.PanelWidth * product.PanelBytes);
+            float* target = product.C + ((nint)row * product.Ldc) + column;
+            if (product.Quantized)
+            {
+                kernels.MultiplyQuantized(quantized, row, rows, product.Format == PanelFormat.Int4, panels, product.PanelBytes, columns, target, product.Ldc, product.Accumulate);
+                return;
+            }
+
+            float* left = product.A + ((nint)row * product.Lda);
+            nint lda = product.Lda;
+            if (product.Scale != 1f)
+            {
+                left = Scaled(left, lda, rows, product, scratch[worker]);
+                lda = product.Depth;
+            }
+
+            // The depth is cut so that a few panels and rows stay in the first caches; the chain continues through C.
+            bool continues = product.Accumulate;
+            for (int k = 0; k < product.Depth || k == 0; k += ProductSplit.DepthBlock)
+            {
+                int depth = Math.Min(ProductSplit.DepthBlock, product.Depth - k);
+                if (product.Format == PanelFormat.F32)
+                {
+                    float* panel = (float*)panels + ((nint)k * WeightMatrix.PanelWidth);
+                    kernels.Multiply(left + k, lda, 1, rows, panel, product.PanelBytes / sizeof(float), depth, columns, target, product.Ldc, continues);
+                }
+                else
+                {
+                    byte* panel = panels + ((nint)k * WeightMatrix.PanelWidth * sizeof(ushort));
+                    kernels.MultiplyBfloat16(left + k, lda, rows, panel, product.PanelBytes, depth, columns, target, product.Ldc, continues);
+                }
+
+                continues = true;
+            }
+        }
+
+        private float* Scaled(float* left, nint lda, int rows, in Product product, Scratch room)
+        {
+            float* scaled = room.Reserve((long)rows * product.Depth);
+            for (int row = 0; row < rows; row++)
+            {
+                new ReadOnlySpan<float>(left + (row * lda), product.Depth).CopyTo(new Span<float>(scaled + ((nint)row * product.Depth), product.Depth));
+            }
+
+            kernels.Scale(scaled, product.Scale, rows * product.Depth);
+            return scaled;
+        }
+    }
+
+    private readonly struct QuantizeWork(float* a, nint lda, int width, int groupDepth, int offset, QuantizedRows target) : IRangeWork
+    {
+        public void Run(Kernels kernels, int first, int count, Scratch scratch)
+        {
+            for (int row = first; row < first + count; row++)
+            {
+                kernels.QuantizeRow(a + (row * lda), width, groupDepth, offset, target, row);
+            }
+        }
+    }
+
+    private readonly struct ReadColumnsWork(WeightMatrix b, int* columns, float* target) : IRangeWork
+    {
+        public void Run(Kernels kernels, int first, int count, Scratch scratch)
+        {
+            for (int i = first; i < first + count; i++)
+            {
+                b.ReadColumn(columns[i], new Span<float>(target + ((nint)i * b.Depth), b.Depth));
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+namespace Gateway.Model.Numerics;
+
+/// <summary>One product C[rows, width] (+)= (scale·A)[rows, depth]·B of a job; see <see cref="Compute.Multiply(ReadOnlySpan{Product})"/>.</summary>
+/// <remarks>Holds addresses only: whoever builds it keeps the memory of A, B and C alive while the job runs.</remarks>
+public readonly unsafe struct Product
+{
+    /// <summary>Describes a product.</summary>
+    /// <param name="a">First row of the left side, f32.</param>
+    /// <param name="lda">Floats from one row of A to the next.</param>
+    /// <param name="rows">Rows of A and C.</param>
+    /// <param name="b">The right side in any format.</param>
+    /// <param name="c">First row of the result.</param>
+    /// <param name="ldc">Floats from one row of C to the next.</param>
+    /// <param name="accumulate">True to add to C: the sums start there.</param>
+    /// <param name="scale">Factor of A; only for right sides that are not quantized.</param>
+    public Product(float* a, int lda, int rows, WeightMatrix b, float* c, int ldc, bool accumulate, float scale = 1f)
+    {
+        ArgumentNullException.ThrowIfNull(b);
+        ArgumentOutOfRangeException.ThrowIfLessThan(lda, b.Depth);
+        ArgumentOutOfRangeException.ThrowIfLessThan(ldc, b.Width);
+        A = a;
+        C = c;
+        Panels = b.Memory;
+        (Lda, Rows, Ldc, Accumulate, Scale) = (lda, rows, ldc, accumulate, scale);
+        (Format, PanelBytes, Depth, Width) = (b.Format, b.PanelBytes, b.Depth, b.Width);
+    }
+
+    internal float* A { get; }
+
+    internal int Lda { get; }
+
+    internal int Rows { get; }
+
+    internal float* C { get; }
+
+    internal int Ldc { get; }
+
+    internal bool Accumulate { get; }
+
+    internal float Scale { get; }
+
+    internal PanelFormat Format { get; }
+
+    internal byte* Panels { get; }
+
+    internal nint PanelBytes { get; }
+
+    internal int Depth { get; }
+
+    internal int Width { get; }
+
+    internal bool Quantized => Format is PanelFormat.Int8 or PanelFormat.Int4;
+}
