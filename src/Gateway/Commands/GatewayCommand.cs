@@ -23,6 +23,7 @@ internal static class GatewayCommand
             TokenizeCommand.Create(),
             RenderCommand.Create(),
             ScoreCommand.Create(),
+            BenchCommand.Create(),
         };
         ServeCommand.AddOptionsTo(root);
         return root;

@@ -1,0 +1,134 @@
+using Gateway.Engine;
+using Gateway.Model.Network;
+using Gateway.Model.Numerics;
+using Gateway.Model.Weights;
+
+namespace Gateway.Bench;
+
+/// <summary>A whole run: read <see cref="RunAsync"/> first. Everything it writes lies in one temporary folder, which it deletes.</summary>
+/// <param name="options">What to measure.</param>
+/// <param name="progress">Told before and after every measurement.</param>
+internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
+{
+    private const int CacheBlocks = 1024;
+
+    private readonly MachineSeries _machine = new(options.Threads);
+    private readonly List<Func<Roofline, IEnumerable<BenchRow>>> _rows = [];
+
+    /// <summary>
+    /// Measures and returns the rows:
+    /// 1. make the weights of each shape; 2. measure each weight format: loading, then serving, in alternating rounds together
+    /// with the machine's limits; 3. measure training; 4. compare everything with the medians of the limits.
+    /// </summary>
+    /// <exception cref="ModelFormatException">The checkpoint cannot be measured.</exception>
+    public async Task<IReadOnlyList<BenchRow>> RunAsync(CancellationToken cancellationToken)
+    {
+        var work = Directory.CreateTempSubdirectory("gateway-bench-").FullName;
+        using var compute = new Compute(options.Threads);
+        try
+        {
+            var subjects = options.Model is { } model
+                ? [(Shape: ShapeOf(model), Folder: model)]
+                : options.Shapes.Select(shape => (Shape: shape, Folder: Path.Combine(work, shape.Name)));
+            foreach (var (shape, folder) in subjects)
+            {
+                if (options.Model is null)
+                {
+                    progress.Begin($"{shape.Name}: random weights", 1);
+                    RandomCheckpoint.Write(folder, shape.Config, seed: 1);
+                }
+
+                foreach (var format in options.Weights)
+                {
+                    await MeasureAsync(shape, folder, format, work, compute, cancellationToken).ConfigureAwait(false);
+                }
+
+                if (IsWanted("train_lora") && (shape == BenchShape.S || options.Model is not null))
+                {
+                    using var train = new TrainSeries(folder, shape, compute);
+                    await AlternateAsync($"{shape.Name}: training", train.All, cancellationToken).ConfigureAwait(false);
+                    _rows.Add(train.Rows);
+                }
+
+                if (options.Model is null)
+                {
+                    Directory.Delete(folder, recursive: true);
+                }
+            }
+
+            if (_machine.All[0].Values.Count == 0)
+            {
+                await AlternateAsync("machine", [], cancellationToken).ConfigureAwait(false);
+            }
+
+            var limits = _machine.Roofline;
+            return [.. MachineSeries.Rows(limits).Concat(_rows.SelectMany(rows => rows(limits))).Where(row => IsWanted(row.Name))];
+        }
+        finally
+        {
+            Directory.Delete(work, recursive: true);
+        }
+    }
+
+    private static BenchShape ShapeOf(string folder)
+    {
+        using var checkpoint = Checkpoint.Open(folder);
+        return new BenchShape(Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))), checkpoint.Config);
+    }
+
+    private async Task MeasureAsync(BenchShape shape, string folder, WeightFormat format, string work, Compute compute, CancellationToken cancellationToken)
+    {
+        var isMain = format == options.Weights[0];
+        var stage = $"{shape.Name} {format.Name()}";
+        bool IsRow(string name) => IsWanted(name) && (isMain || name is "prefill" or "decode");
+
+        var load = new LoadSeries(folder, Path.Combine(work, "cache"), shape, format, compute, IsRow);
+        if (load.All.Count > 0)
+        {
+            await AlternateAsync($"{stage}: loading", load.All, cancellationToken).ConfigureAwait(false);
+            _rows.Add(load.Rows);
+        }
+
+        if (!((string[])["prefill", "decode", "decode_resident", "mixed", "one_adapter", "itl_under_prefill", "swap"]).Any(IsRow))
+        {
+            return;
+        }
+
+        var engineOptions = new EngineOptions { CacheBlocks = CacheBlocks };
+        using var model = Transformer.Load(folder, compute, format);
+        using (var serving = new ServingSeries(model, shape, format, engineOptions, IsRow))
+        {
+            await AlternateAsync(stage, serving.All, cancellationToken).ConfigureAwait(false);
+            _rows.Add(serving.Rows);
+        }
+
+        // One shape is enough for what depends on scheduling and not on size.
+        if (shape == BenchShape.Q)
+        {
+            return;
+        }
+
+        if (IsRow("itl_under_prefill"))
+        {
+            using var interference = new InterferenceSeries(model, shape, format, engineOptions);
+            await AlternateAsync($"{stage}: long prompts", interference.All, cancellationToken).ConfigureAwait(false);
+            _rows.Add(_ => interference.Rows());
+        }
+
+        if (IsRow("swap"))
+        {
+            using var swap = new SwapSeries(model, shape, format, engineOptions, work);
+            await AlternateAsync($"{stage}: swaps", swap.All, cancellationToken).ConfigureAwait(false);
+            _rows.Add(swap.Rows);
+        }
+    }
+
+    private bool IsWanted(string row) => options.Only.Contains(row, StringComparer.Ordinal);
+
+    private async Task AlternateAsync(string stage, IReadOnlyList<Series> series, CancellationToken cancellationToken)
+    {
+        List<Series> all = [.. _machine.All, .. series];
+        progress.Begin(stage, all.Count * (BenchOptions.Rounds + 1));
+        await Series.AlternateAsync(all, BenchOptions.Rounds, progress, cancellationToken).ConfigureAwait(false);
+    }
+}
