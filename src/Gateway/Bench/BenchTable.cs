@@ -10,19 +10,21 @@ internal static class BenchTable
     public static Table Create(IReadOnlyList<BenchRow> rows)
     {
         var table = new Table { Border = TableBorder.Simple };
-        table.AddColumns("row", "shape", "weights");
-        foreach (var name in (string[])["streams", "adapters", "context", "value", "limit", "share"])
+        table.AddColumns("row", "model");
+        foreach (var name in (string[])["streams", "adapters", "context", "value", "limit"])
         {
             table.AddColumn(new TableColumn(name).RightAligned());
         }
 
-        table.AddColumns("unit", "target");
+        table.AddColumn("unit");
+        table.AddColumn(new TableColumn("share").RightAligned());
+        table.AddColumn("target");
         foreach (var row in rows)
         {
             var target = BenchTarget.Of(row, rows);
             table.AddRow(
-                row.Name, row.Shape, row.Weights, Count(row.Streams), Count(row.Adapters), Count(row.Context),
-                Number(row.Value), Number(row.Limit), string.Create(CultureInfo.InvariantCulture, $"{100 * row.Share:F1} %"), row.Unit,
+                row.Name, $"{row.Shape} {row.Weights}", Count(row.Streams), Count(row.Adapters), Count(row.Context),
+                Number(row.Value), Number(row.Limit), row.Unit, string.Create(CultureInfo.InvariantCulture, $"{100 * row.Share:F1} %"),
                 target.Met is { } met ? $"{(met ? "[green]✓[/]" : "[red]✗[/]")} {target.Text.EscapeMarkup()}" : string.Empty);
         }
 

@@ -10,6 +10,9 @@ internal static class BenchCommand
 {
     private const string AllShapes = "all";
 
+    // Columns that the table needs where there is no terminal to ask.
+    private const int FileWidth = 150;
+
     /// <summary>The command with its options.</summary>
     public static Command Create()
     {
@@ -90,6 +93,11 @@ internal static class BenchCommand
                     });
                     rows = await Task.Run(() => new BenchRun(options, progress).RunAsync(cancellationToken), cancellationToken);
                 });
+            if (Console.IsOutputRedirected)
+            {
+                AnsiConsole.Profile.Width = FileWidth;
+            }
+
             AnsiConsole.Write(BenchTable.Create(rows));
             if (json is not null)
             {
