@@ -12,7 +12,10 @@ switch (args.FirstOrDefault())
     case "sampling":
         SamplingBenchmark.Run();
         return 0;
+    case "train":
+        TrainBenchmark.Run(args.Skip(1).ToArray());
+        return 0;
     default:
-        Console.Error.WriteLine("usage: Gateway.Benchmarks gemm|attention|sampling [threads] [repetitions]");
+        Console.Error.WriteLine("usage: Gateway.Benchmarks gemm|attention|sampling|train [threads] [repetitions]");
         return 2;
 }
