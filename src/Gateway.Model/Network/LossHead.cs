@@ -9,8 +9,11 @@ namespace Gateway.Model.Network;
 /// </summary>
 internal sealed unsafe class LossHead(Transformer model) : IDisposable
 {
-    /// <summary>Values of one chunk of logits: 32 MiB of f32.</summary>
-    private const int ChunkValues = 8 << 20;
+    /// <summary>Values of one chunk of logits: at most 64 MiB of f32. Every chunk streams the head's weights twice, so few large ones are best.</summary>
+    private const int ChunkValues = 16 << 20;
+
+    /// <summary>Rows of a register tile in the products: chunks are whole tiles.</summary>
+    private const int TileRows = 12;
 
     private readonly ModelConfig _config = model.Config;
     private readonly RowBuffer _input = new();
@@ -26,7 +29,16 @@ internal sealed unsafe class LossHead(Transformer model) : IDisposable
 
     private Compute Compute => model.Compute;
 
-    private int ChunkRows => Math.Clamp(ChunkValues / _config.VocabularySize, 16, Math.Max(16, _count));
+    /// <summary>The gathered rows in chunks of equal size, so that no small one is left at the end.</summary>
+    private int ChunkRows
+    {
+        get
+        {
+            var most = Math.Max(TileRows, ChunkValues / _config.VocabularySize / TileRows * TileRows);
+            var chunks = Math.Max(1, (_count + most - 1) / most);
+            return Math.Max(1, Math.Min(most, ((_count + chunks - 1) / chunks + TileRows - 1) / TileRows * TileRows));
+        }
+    }
 
     /// <summary>Gathers the labelled rows of the last residual stream [rows, H] and normalises them.</summary>
     public void Gather(TrainingBatch batch, float* stream)

@@ -6,8 +6,13 @@ internal readonly record struct ProductSplit(int RowsPerChunk, int ColumnsPerChu
     /// <summary>Depth that one pass covers: two panels of it fit in the first-level cache beside the rows.</summary>
     public const int DepthBlock = 256;
 
-    private const int RowBlock = 192;
-    private const int ColumnBlock = 256;
+    // With many rows a chunk is tall and narrow: weights that come from memory are waited for by the first tile of each
+    // pair of panels only, and the rows after it find them in the first-level cache. Left side, panels and results of one
+    // pass over the depth stay below 1 MiB, the second-level cache. Few rows take whole tiles of 64 columns instead.
+    private const int RowBlock = 516;
+    private const int ColumnBlock = 96;
+    private const int FewRows = 96;
+    private const int ColumnBlockOfFewRows = 256;
     private const int ColumnStep = 4 * PackedMatrix.PanelWidth;
 
     /// <summary>Products below this many multiply-adds cost less than waking the team.</summary>
@@ -15,16 +20,16 @@ internal readonly record struct ProductSplit(int RowsPerChunk, int ColumnsPerChu
 
     public static ProductSplit Choose(int rows, int width, int depth, int threads)
     {
-        if (threads == 1 || (long)rows * width * depth < Small)
+        if ((long)rows * width * depth < Small)
         {
-            return Create(rows, width, Math.Min(rows, RowBlock), width);
+            return Create(rows, width, rows, width);
         }
 
-        int columns = Math.Min(width, ColumnBlock);
+        int columns = Math.Min(width, rows < FewRows ? ColumnBlockOfFewRows : ColumnBlock);
         int rowsPerChunk = Math.Min(rows, RowBlock);
 
         // Few rows or narrow outputs: halve the chunks until every thread has several, for balance.
-        while (Create(rows, width, rowsPerChunk, columns).Chunks < 4 * threads)
+        while (threads > 1 && Create(rows, width, rowsPerChunk, columns).Chunks < 4 * threads)
         {
             if (rowsPerChunk > 24)
             {

@@ -17,10 +17,10 @@ public sealed unsafe class ProductTests
         return data;
     }
 
-    // Row tails of every tile height, column tails of every panel count, depths across the depth block.
+    // Row tails of every tile height, column tails of every panel count, depths across the depth block, several chunks of rows.
     public static TheoryData<int, int, int> Shapes() => new()
     {
-        { 1, 1, 1 }, { 1, 37, 130 }, { 5, 16, 64 }, { 12, 40, 32 }, { 13, 300, 47 }, { 27, 65, 17 }, { 100, 33, 96 }, { 63, 520, 81 },
+        { 1, 1, 1 }, { 1, 37, 130 }, { 5, 16, 64 }, { 12, 40, 32 }, { 13, 300, 47 }, { 27, 65, 17 }, { 100, 33, 96 }, { 63, 520, 81 }, { 530, 9, 200 },
     };
 
     [Theory]
