@@ -147,16 +147,20 @@ internal sealed unsafe class DecoderLayer : IDisposable
     /// <summary>
     /// y (+)= x·Wᵀ + b for projections that share their input, then y += (scale·(x·Aᵀ))·Bᵀ for the rows of each adapter:
     /// 1. the base products and every adapter's x·Aᵀ in one job; 2. biases; 3. every adapter's second product in one job.
+    /// An adapter in training comes first with its x·Aᵀ, and its second product follows the base product chunk by chunk.
     /// </summary>
     private void Project(RowPlan plan, RowBuffer input, LayerActivations activations, ReadOnlySpan<Target> targets, bool accumulate)
     {
         var group = LinearGroups.Of(targets[0].Projection);
+        MultiplyTrained(plan, input, activations, targets);
         var products = plan.Products;
         products.Clear();
         foreach (var target in targets)
         {
             var weight = this[target.Projection].Weight;
-            products.Add(new Product(input.Data, weight.Depth, plan.Rows, weight, target.Y, weight.Width, accumulate));
+            var product = new Product(input.Data, weight.Depth, plan.Rows, weight, target.Y, weight.Width, accumulate);
+            var trained = this[target.Projection].Bias is null ? plan.Trained?.Find(_index, target.Projection) : null;
+            products.Add(trained is null ? product : product.Then(activations.Inner[(int)target.Projection].Data, trained.Up));
         }
 
         var inner = activations.StackedInner.Data;
@@ -176,14 +180,16 @@ internal sealed unsafe class DecoderLayer : IDisposable
             if (this[target.Projection].Bias is { } bias)
             {
                 _compute.AddBias(target.Y, plan.Rows, bias.Columns, bias.Data);
+
+                // Where there is a bias, the adapter's product comes after it, as it does in serving.
+                if (plan.Trained?.Find(_index, target.Projection) is { } pair)
+                {
+                    _compute.Multiply(activations.Inner[(int)target.Projection].Data, pair.Target.Rank, plan.Rows, pair.Up, target.Y, pair.Up.Width, accumulate: true);
+                }
             }
         }
 
         AddAdapters(plan, group, activations, targets);
-        foreach (var target in targets)
-        {
-            AddTrained(plan, input, activations, target);
-        }
     }
 
     private void AddAdapters(RowPlan plan, LinearGroup group, LayerActivations activations, ReadOnlySpan<Target> targets)
@@ -220,19 +226,32 @@ internal sealed unsafe class DecoderLayer : IDisposable
         }
     }
 
-    /// <summary>The adapter in training, whose inner products the backward pass reads again.</summary>
-    private void AddTrained(RowPlan plan, RowBuffer input, LayerActivations activations, Target target)
+    /// <summary>The inner products scale·(x·Aᵀ) of the adapter in training, which the backward pass reads again.</summary>
+    private void MultiplyTrained(RowPlan plan, RowBuffer input, LayerActivations activations, ReadOnlySpan<Target> targets)
     {
-        if (plan.Trained?.Find(_index, target.Projection) is not { } pair)
+        if (plan.Trained is not { } trained)
         {
             return;
         }
 
-        var rank = pair.Target.Rank;
-        var inner = activations.Inner[(int)target.Projection].Data;
-        _compute.Multiply(input.Data, pair.Down.Depth, plan.Rows, pair.Down, inner, rank, accumulate: false);
-        _compute.Scale(inner, pair.Target.Scale, plan.Rows * rank);
-        _compute.Multiply(inner, rank, plan.Rows, pair.Up, target.Y, pair.Up.Width, accumulate: true);
+        var products = plan.Products;
+        products.Clear();
+        foreach (var target in targets)
+        {
+            if (trained.Find(_index, target.Projection) is { } pair)
+            {
+                products.Add(new Product(input.Data, pair.Down.Depth, plan.Rows, pair.Down, activations.Inner[(int)target.Projection].Data, pair.Target.Rank, accumulate: false));
+            }
+        }
+
+        _compute.Multiply(CollectionsMarshal.AsSpan(products));
+        foreach (var target in targets)
+        {
+            if (trained.Find(_index, target.Projection) is { } pair)
+            {
+                _compute.Scale(activations.Inner[(int)target.Projection].Data, pair.Target.Scale, plan.Rows * pair.Target.Rank);
+            }
+        }
     }
 
     /// <summary>Where the output of a projection goes.</summary>

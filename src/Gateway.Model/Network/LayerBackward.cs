@@ -108,9 +108,14 @@ internal sealed unsafe class LayerBackward(ModelConfig config, Compute compute) 
     private void Back(DecoderLayer layer, in BackwardPlace place, Projection projection, float* dy, RowBuffer x, float* dx, bool accumulate)
     {
         var (inputs, outputs, rows) = (projection.Inputs(config), projection.Outputs(config), place.Plan.Rows);
-        if (dx is not null)
+        var factors = place.Adapter?.Find(place.Layer, projection);
+        if (factors is not null)
         {
-            compute.Multiply(dy, outputs, rows, layer[projection].Backward, dx, inputs, accumulate);
+            var rank = factors.Target.Rank;
+            compute.AddOuterProductsTransposed(place.Activations.Inner[(int)projection].Data, rank, dy, outputs, rows, factors.B.Gradient.Data);
+            compute.Multiply(dy, outputs, rows, factors.BackwardB, _inner.Data, rank, accumulate: false);
+            compute.Scale(_inner.Data, factors.Target.Scale, rows * rank);
+            compute.AddOuterProducts(_inner.Data, rank, x.Data, inputs, rows, factors.A.Gradient.Data);
         }
 
         if (place.Full is { } full)
@@ -122,17 +127,10 @@ internal sealed unsafe class LayerBackward(ModelConfig config, Compute compute) 
             }
         }
 
-        if (place.Adapter?.Find(place.Layer, projection) is { } factors)
+        if (dx is not null)
         {
-            var rank = factors.Target.Rank;
-            compute.MultiplyTransposed(dy, outputs, place.Activations.Inner[(int)projection].Data, rank, rows, outputs, rank, factors.B.Gradient.Data, rank, accumulate: true);
-            compute.Multiply(dy, outputs, rows, factors.BackwardB, _inner.Data, rank, accumulate: false);
-            compute.Scale(_inner.Data, factors.Target.Scale, rows * rank);
-            compute.MultiplyTransposed(_inner.Data, rank, x.Data, inputs, rows, rank, inputs, factors.A.Gradient.Data, inputs, accumulate: true);
-            if (dx is not null)
-            {
-                compute.Multiply(_inner.Data, rank, rows, factors.BackwardA, dx, inputs, accumulate: true);
-            }
+            var product = new Product(dy, outputs, rows, layer[projection].Backward, dx, inputs, accumulate);
+            compute.Multiply([factors is null ? product : product.Then(_inner.Data, factors.BackwardA)]);
         }
     }
 

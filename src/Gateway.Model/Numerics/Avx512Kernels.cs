@@ -9,7 +9,7 @@ namespace Gateway.Model.Numerics;
 /// Accumulators are named locals because only locals become registers. Tiles at the right edge compute into a
 /// small buffer, so that every tile is whole; a panel that does not exist is replaced by the last one.
 /// </remarks>
-internal sealed unsafe class Avx512Kernels : LaneKernels<Avx512Lanes>
+internal sealed unsafe partial class Avx512Kernels : LaneKernels<Avx512Lanes>
 {
     private const int Panel = PackedMatrix.PanelWidth;
 
@@ -47,7 +47,15 @@ internal sealed unsafe class Avx512Kernels : LaneKernels<Avx512Lanes>
                 }
 
                 RegisterTile.Copy(target, ldc, edge, 2 * Panel, accumulate ? 12 : 0, columns);
-                Tile12By32<TPanel>(left, rowStride, depthStride, panel0, panel1, depth, edge, 2 * Panel, accumulate);
+                if (columns <= Panel)
+                {
+                    Tile12By16<TPanel>(left, rowStride, depthStride, panel0, depth, edge, 2 * Panel, accumulate);
+                }
+                else
+                {
+                    Tile12By32<TPanel>(left, rowStride, depthStride, panel0, panel1, depth, edge, 2 * Panel, accumulate);
+                }
+
                 RegisterTile.Copy(edge, 2 * Panel, target, ldc, 12, columns);
             }
         }

@@ -154,6 +154,12 @@ public sealed unsafe partial class Compute
 
                 continues = true;
             }
+
+            if (product.TermLeft is not null)
+            {
+                nint stride = (nint)product.TermDepth * WeightMatrix.PanelWidth;
+                kernels.Multiply(product.TermLeft + ((nint)row * product.TermDepth), product.TermDepth, 1, rows, product.TermPanels + (column / WeightMatrix.PanelWidth * stride), stride, product.TermDepth, columns, target, product.Ldc, accumulate: true);
+            }
         }
 
         private float* Scaled(float* left, nint lda, int rows, in Product product, Scratch room)

@@ -10,6 +10,9 @@ public abstract unsafe class Kernels
     /// <summary>Names the set to use, for tests and for support: scalar, avx2 or avx512.</summary>
     public const string OverrideVariable = "GATEWAY_KERNELS";
 
+    /// <summary>Rows of the sums that <see cref="AddOuterProducts"/> adds up in one go.</summary>
+    internal const int OuterProductRank = 8;
+
     private static readonly Lazy<Kernels> s_best = new(() => Choose(Environment.GetEnvironmentVariable(OverrideVariable)));
 
     private protected Kernels()
@@ -51,6 +54,10 @@ public abstract unsafe class Kernels
 
     // One row of activations in groups: numbers −127..127, scale max/127, correction −offset·Σ numbers.
     internal abstract void QuantizeRow(float* x, int width, int groupDepth, int offset, in QuantizedRows target, int row);
+
+    // sums[j, c] += Σ_t left[t, j]·right[t·stride + c] for t in 0..depth-1, in that order; left is [depth, OuterProductRank],
+    // sums [OuterProductRank, columns].
+    internal abstract void AddOuterProducts(float* left, float* right, nint stride, int depth, int columns, float* sums);
 
     // Elementwise.
     internal abstract void Add(float* x, float* y, int count);

@@ -25,6 +25,20 @@ public readonly unsafe struct Product
         (Format, PanelBytes, Depth, Width) = (b.Format, b.PanelBytes, b.Depth, b.Width);
     }
 
+    /// <summary>The same product with a second one added to it, C (+)= A·B + L·R: the chains of the first continue through the second, as they would in two jobs.</summary>
+    /// <param name="left">L [rows, right.Depth] without gaps.</param>
+    /// <param name="right">R, as wide as B, such as the second factor of an adapter.</param>
+    /// <exception cref="ArgumentException">The first product is quantized, or the widths differ.</exception>
+    internal Product Then(float* left, PackedMatrix right)
+    {
+        if (Quantized || right.Width != Width)
+        {
+            throw new ArgumentException($"A product of width {Width} ({Format}) cannot continue through one of width {right.Width}: give it a right side of the same width, not quantized.", nameof(right));
+        }
+
+        return this with { TermLeft = left, TermPanels = right.Data, TermDepth = right.Depth };
+    }
+
     internal float* A { get; }
 
     internal int Lda { get; }
@@ -48,6 +62,13 @@ public readonly unsafe struct Product
     internal int Depth { get; }
 
     internal int Width { get; }
+
+    /// <summary>L of a second product, or null.</summary>
+    internal float* TermLeft { get; private init; }
+
+    internal float* TermPanels { get; private init; }
+
+    internal int TermDepth { get; private init; }
 
     internal bool Quantized => Format is PanelFormat.Int8 or PanelFormat.Int4;
 }

@@ -93,6 +93,75 @@ public sealed unsafe class ProductTests
         }
     }
 
+    [Theory]
+    [InlineData(29, 300, 100, 8)]
+    [InlineData(530, 20, 200, 3)]
+    public void Multiply_ThenASecondProduct_GivesTheBitsOfTwoJobs(int rows, int depth, int width, int rank)
+    {
+        using Matrix a = Values.Random(rows, depth, 1), weight = Values.Random(width, depth, 2);
+        using Matrix left = Values.Random(rows, rank, 3), factor = Values.Random(width, rank, 4);
+        using PackedMatrix packed = new(depth, width), right = new(rank, width);
+        packed.PackTransposed(weight.Data, depth);
+        right.PackTransposed(factor.Data, rank);
+        foreach (bool accumulate in new[] { false, true })
+        {
+            ForEverySet((compute, name) =>
+            {
+                using Matrix apart = Values.Random(rows, width, 5), together = Values.Random(rows, width, 5);
+                compute.Multiply(a.Data, depth, rows, packed, apart.Data, width, accumulate);
+                compute.Multiply(left.Data, rank, rows, right, apart.Data, width, accumulate: true);
+                compute.Multiply([new Product(a.Data, depth, rows, packed, together.Data, width, accumulate).Then(left.Data, right)]);
+                Assert.True(apart.Span.SequenceEqual(together.Span), name);
+            });
+        }
+    }
+
+    [Theory]
+    [InlineData(8, 130, 100)]
+    [InlineData(3, 64, 31)]
+    [InlineData(21, 65, 209)]
+    public void AddOuterProducts_IsTheChainOfMultiplyTransposed_BothWaysRound(int rank, int depth, int columns)
+    {
+        using Matrix narrow = Values.Random(depth, rank, 1);
+        using Matrix wide = Values.Random(depth, columns, 2);
+        using Matrix start = Values.Random(rank, columns, 3);
+        float[] expected = start.Span.ToArray();
+        for (int j = 0; j < rank; j++)
+        {
+            for (int c = 0; c < columns; c++)
+            {
+                for (int t = 0; t < depth; t++)
+                {
+                    expected[(j * columns) + c] = MathF.FusedMultiplyAdd(narrow.Row(t)[j], wide.Row(t)[c], expected[(j * columns) + c]);
+                }
+            }
+        }
+
+        ForEverySet((compute, name) =>
+        {
+            using var straight = new Matrix(rank, columns);
+            using var transposed = new Matrix(columns, rank);
+            for (int j = 0; j < rank; j++)
+            {
+                for (int c = 0; c < columns; c++)
+                {
+                    straight.Row(j)[c] = transposed.Row(c)[j] = start.Row(j)[c];
+                }
+            }
+
+            compute.AddOuterProducts(narrow.Data, rank, wide.Data, columns, depth, straight.Data);
+            compute.AddOuterProductsTransposed(narrow.Data, rank, wide.Data, columns, depth, transposed.Data);
+            for (int j = 0; j < rank; j++)
+            {
+                for (int c = 0; c < columns; c++)
+                {
+                    Assert.True(expected[(j * columns) + c] == straight.Row(j)[c], $"{name}, {j}, {c}");
+                    Assert.True(expected[(j * columns) + c] == transposed.Row(c)[j], $"{name}, transposed, {j}, {c}");
+                }
+            }
+        });
+    }
+
     [Fact]
     public void Multiply_OfOneRow_EqualsThatRowInABatch()
     {
