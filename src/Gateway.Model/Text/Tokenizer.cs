@@ -1,4 +1,4 @@
-using System.Buffers;
+using System.Text;
 using Gateway.Model.Text.Tokenizing;
 
 namespace Gateway.Model.Text;
@@ -114,6 +114,20 @@ public sealed class Tokenizer
 
     /// <summary>The bytes a token adds to a text, when it does not begin it; empty for an unknown id.</summary>
     public byte[] TokenBytes(int id) => [.. BytesOf(id, first: false)];
+
+    /// <summary>
+    /// The bytes a token adds to a text that it begins: some decoders leave out the space before the first word, so there may be
+    /// none.
+    /// </summary>
+    public byte[] FirstTokenBytes(int id)
+    {
+        var bytes = BytesOf(id, first: true);
+        Span<byte> stripped = stackalloc byte[3];
+        stripped = stripped[..Encoding.UTF8.GetBytes([LeadingStrip.Character], stripped)];
+        for (var i = 0; i < LeadingStrip.Count && bytes.StartsWith(stripped); i++)
+            bytes = bytes[stripped.Length..];
+        return [.. bytes];
+    }
 
     /// <summary>The id of a token by its exact spelling in the file, or null.</summary>
     public int? TokenToId(string? token) => token is not null && _ids.TryGetValue(token, out var id) ? id : null;

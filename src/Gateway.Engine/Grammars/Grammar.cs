@@ -1,0 +1,91 @@
+using System.Text;
+
+namespace Gateway.Engine.Grammars;
+
+/// <summary>
+/// What a reply may look like: compiled once from a JSON Schema, a regular expression or a list of choices, and then shared by
+/// all sequences that obey it. Compiling may take many milliseconds and belongs on no thread that computes tokens.
+/// Thread-safe.
+/// </summary>
+/// <remarks>
+/// JSON is written compactly: no whitespace but at most one space behind a colon or a comma, because free whitespace lets models
+/// idle until their token limit. Members come in the order in which the schema declares them, additional ones behind them, and
+/// none twice. Nesting is at most 64 deep.
+/// </remarks>
+public sealed class Grammar
+{
+    /// <summary>Longest source of a grammar in UTF-16 units.</summary>
+    public const int MaximumLength = 256 * 1024;
+
+    private readonly Rule[] _rules;
+    private readonly int _root;
+    private GrammarAutomaton? _automaton;
+
+    internal Grammar(Rule[] rules, int root) => (_rules, _root) = (rules, root);
+
+    /// <summary>Replies that are valid JSON under a schema.</summary>
+    /// <param name="schema">A JSON Schema (2020-12, the subset of the product's validator) as text.</param>
+    /// <param name="cancellation">Ends a compilation that nobody waits for.</param>
+    /// <exception cref="GrammarException">The schema is broken, not supported, too large, or no value fits it.</exception>
+    public static Grammar FromSchema(string schema, CancellationToken cancellation = default)
+    {
+        var budget = Budget(schema, cancellation);
+        return SchemaCompiler.Compile(SchemaReader.Read(schema, budget), budget);
+    }
+
+    /// <summary>Replies that are any JSON object.</summary>
+    public static Grammar JsonObject() => FromSchema("""{"type":"object"}""");
+
+    /// <summary>Replies that a regular expression matches as a whole.</summary>
+    /// <param name="pattern">A pattern without look-around, back-references and word boundaries.</param>
+    /// <param name="cancellation">Ends a compilation that nobody waits for.</param>
+    /// <exception cref="GrammarException">The pattern is broken, not supported, too large, or matches nothing.</exception>
+    public static Grammar FromRegex(string pattern, CancellationToken cancellation = default)
+    {
+        var budget = Budget(pattern, cancellation);
+        var words = PatternAutomaton.FromWhole(pattern, budget);
+        var dfa = CharacterBytes.Raw(words, budget) ?? throw new GrammarException("", "matches no text at all: correct the pattern");
+        return new Grammar([new TerminalRule(dfa)], 0);
+    }
+
+    /// <summary>Replies that are one of the given texts.</summary>
+    /// <exception cref="GrammarException">There are no choices, one is empty or no valid Unicode, or they are too many.</exception>
+    public static Grammar FromChoice(IReadOnlyList<string> choices, CancellationToken cancellation = default)
+    {
+        var budget = new CompileBudget(cancellation);
+        var words = choices.Select((choice, index) =>
+            choice.Length == 0 ? throw new GrammarException($"/{index}", "is empty: a choice needs at least one character")
+            : TryEncode(choice) ?? throw new GrammarException($"/{index}", "is not valid Unicode: remove the unpaired surrogate"));
+        var dfa = JsonTerminals.Words(words, budget) ?? throw new GrammarException("", "holds no choices: give at least one");
+        return new Grammar([new TerminalRule(dfa)], 0);
+    }
+
+    /// <summary>The automaton over a vocabulary; a grammar serves one model, so the last one is kept.</summary>
+    internal GrammarAutomaton Automaton(TokenVocabulary vocabulary)
+    {
+        var known = Volatile.Read(ref _automaton);
+        if (known is null || known.Vocabulary != vocabulary || known.IsFull)
+        {
+            known = new GrammarAutomaton(new GrammarStates(_rules, _root), vocabulary);
+            Volatile.Write(ref _automaton, known);
+        }
+
+        return known;
+    }
+
+    private static CompileBudget Budget(string source, CancellationToken cancellation) => source.Length <= MaximumLength
+        ? new CompileBudget(cancellation)
+        : throw new GrammarException("", $"is longer than {MaximumLength} characters: shorten it");
+
+    private static byte[]? TryEncode(string text)
+    {
+        try
+        {
+            return new UTF8Encoding(false, throwOnInvalidBytes: true).GetBytes(text);
+        }
+        catch (EncoderFallbackException)
+        {
+            return null;
+        }
+    }
+}

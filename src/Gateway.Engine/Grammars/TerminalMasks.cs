@@ -1,0 +1,119 @@
+namespace Gateway.Engine.Grammars;
+
+/// <summary>The masks of one terminal over one trie, by state of its automaton, computed on first use. Thread-safe.</summary>
+internal sealed class TerminalMasks(TokenTrie trie, ByteDfa dfa)
+{
+    private readonly TerminalMask?[] _byState = new TerminalMask?[dfa.States];
+
+    /// <summary>The mask in a state.</summary>
+    public TerminalMask this[int state] => Volatile.Read(ref _byState[state]) ?? Compute(state);
+
+    /// <summary>Two threads may compute the same mask; both are right.</summary>
+    private TerminalMask Compute(int state)
+    {
+        var mask = new TerminalMask(trie, dfa, state);
+        Volatile.Write(ref _byState[state], mask);
+        return mask;
+    }
+}
+
+/// <summary>
+/// Which tokens a terminal takes in one state of its automaton, whatever surrounds the terminal: those that stay inside it, by
+/// the characters they charge, and the trie nodes at which it can end, behind which the surroundings decide. Thread-safe.
+/// </summary>
+internal sealed class TerminalMask
+{
+    // Inside tokens in ascending order of charge; those that charge c end at _ends[c].
+    private readonly int[] _inside;
+    private readonly int[] _ends;
+    private readonly ulong[]?[] _bitsByLimit;
+    private readonly int _words;
+
+    public TerminalMask(TokenTrie trie, ByteDfa dfa, int state)
+    {
+        var inside = new List<(int Charge, int Token)>();
+        var ends = new List<(int Node, int Charge)>();
+        Walk(0, state, 0);
+        inside.Sort();
+        _words = (trie.Size + 63) / 64;
+        _inside = [.. inside.Select(entry => entry.Token)];
+        _ends = new int[inside.Count == 0 ? 1 : inside[^1].Charge + 1];
+        foreach (var (charge, _) in inside)
+        {
+            _ends[charge]++;
+        }
+
+        for (var charge = 1; charge < _ends.Length; charge++)
+        {
+            _ends[charge] += _ends[charge - 1];
+        }
+
+        _bitsByLimit = new ulong[]?[_ends.Length];
+        Ends = [.. ends];
+
+        void Walk(int node, int from, int charge)
+        {
+            for (var child = node + 1; child < trie.End(node); child = trie.End(child))
+            {
+                var next = dfa.Next(from, trie.Byte(child));
+                if (next == ByteDfa.Dead)
+                {
+                    continue;
+                }
+
+                var (target, charged) = (ByteDfa.Target(next), charge + ByteDfa.Charge(next));
+                if (dfa.Accepts(target))
+                {
+                    ends.Add((child, charged));
+                }
+
+                if (dfa.Continues(target))
+                {
+                    foreach (var token in trie.Tokens(child))
+                    {
+                        inside.Add((charged, token));
+                    }
+
+                    Walk(child, target, charged);
+                }
+            }
+        }
+    }
+
+    /// <summary>The nodes at which the terminal can end, with the characters charged until there.</summary>
+    public (int Node, int Charge)[] Ends { get; }
+
+    /// <summary>Adds the tokens that stay inside the terminal and charge at most <paramref name="limit"/> characters.</summary>
+    public void AddInside(int limit, Span<ulong> mask)
+    {
+        limit = Math.Min(limit, _ends.Length - 1);
+        var count = _ends[limit];
+        if (count <= _words)
+        {
+            foreach (var token in _inside.AsSpan(0, count))
+            {
+                mask[token >> 6] |= 1UL << token;
+            }
+
+            return;
+        }
+
+        var bits = Volatile.Read(ref _bitsByLimit[limit]) ?? Bits(limit, count);
+        for (var word = 0; word < bits.Length; word++)
+        {
+            mask[word] |= bits[word];
+        }
+    }
+
+    private ulong[] Bits(int limit, int count)
+    {
+        var bits = new ulong[_words];
+        foreach (var token in _inside.AsSpan(0, count))
+        {
+            bits[token >> 6] |= 1UL << token;
+        }
+
+        Volatile.Write(ref _bitsByLimit[limit], bits);
+        return bits;
+    }
+}

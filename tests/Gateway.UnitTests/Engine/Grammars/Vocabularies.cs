@@ -1,0 +1,68 @@
+using System.IO.Compression;
+using System.Text;
+using System.Text.Json;
+using Gateway.Engine.Grammars;
+using Gateway.Model.Text;
+using Gateway.TestKit;
+
+namespace Gateway.UnitTests.Engine.Grammars;
+
+/// <summary>Small vocabularies for tests: every byte, words that cross the borders of JSON, and an end token.</summary>
+internal static class Vocabularies
+{
+    private static readonly string[] s_words =
+    [
+        "{\"", "\":", "\": ", "\",", "\",\"", "\"}", "\"},{\"", "\"]", "[]", "[[", "]]", "{}", "}}", "},", "}]", "\":\"", "\":{\"", "\":[", "\":[\"",
+        "\"\"", "\":\"\",\"", "\"a", "a\":", "a\"", "ab", "abc", "name", "names", "na", "me", "true", "false", "null", "tr", "ue", "nu", "ll", "e,",
+        "1,", "12", "123", "0.", ".5", "-1", "1]", "2}", "10", "00", "1e", "e+", " ", "  ", ", ", ": ", "\\n", "\\\"", "\\u", "\\u00", "d83d\\ude", "\\\\",
+        "\u00E9", "\u4E2D\u6587", "\U0001F600", "caf\u00E9", "\n", "\n  ", "kind", "kind\":\"", "x", "y", "z", "id", "value", "next", "\":null", "e\",",
+    ];
+
+    /// <summary>Bytes, words and <c>&lt;end&gt;</c>, decoded as GPT-2's tokenizer does.</summary>
+    public static TokenVocabulary ByteLevel { get; } = Build(extraIds: 3);
+
+    /// <summary>Id of the end token of <see cref="ByteLevel"/>.</summary>
+    public static int End { get; } = ByteLevel.Tokenizer.TokenToId("<end>")!.Value;
+
+    /// <summary>One of the public tokenizers.</summary>
+    public static Tokenizer Oracle(string name)
+    {
+        var directory = TestData.Require("oracles/tokenizers/" + name);
+        using var gzip = new GZipStream(File.OpenRead(Path.Combine(directory, "tokenizer.json.gz")), CompressionMode.Decompress);
+        using var json = new MemoryStream();
+        gzip.CopyTo(json);
+        return Tokenizer.Parse(json.ToArray(), TokenizerSettings.Load(directory));
+    }
+
+    /// <summary>The ids of a text, byte by byte.</summary>
+    public static int[] Bytes(string text) => [.. Encoding.UTF8.GetBytes(text).Select(value => (int)value)];
+
+    /// <summary>The bytes of some ids.</summary>
+    public static byte[] Join(TokenVocabulary vocabulary, IEnumerable<int> ids) =>
+        [.. ids.SelectMany((id, index) => vocabulary.Bytes(id, index == 0).ToArray())];
+
+    private static TokenVocabulary Build(int extraIds)
+    {
+        // Ids 0..255 are the bytes of the same value.
+        var vocabulary = new Dictionary<string, int>();
+        for (var value = 0; value < 256; value++)
+        {
+            vocabulary.Add(ByteAlphabet.Spell([(byte)value]), value);
+        }
+
+        foreach (var word in s_words)
+        {
+            vocabulary.TryAdd(ByteAlphabet.Spell(Encoding.UTF8.GetBytes(word)), vocabulary.Count);
+        }
+
+        var json = JsonSerializer.SerializeToUtf8Bytes(new
+        {
+            added_tokens = new[] { new { id = vocabulary.Count, content = "<end>", special = true } },
+            decoder = new { type = "ByteLevel" },
+            pre_tokenizer = new { type = "ByteLevel", add_prefix_space = false, use_regex = false },
+            model = new { type = "BPE", vocab = vocabulary, merges = Array.Empty<string>() },
+        });
+        var tokenizer = Tokenizer.Parse(json, TokenizerSettings.Empty);
+        return new TokenVocabulary(tokenizer, tokenizer.VocabularySize + extraIds);
+    }
+}
