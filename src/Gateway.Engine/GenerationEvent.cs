@@ -21,4 +21,8 @@ public enum FinishReason
 /// <param name="Finish">Set in the last event only.</param>
 /// <param name="SampledTokens">Tokens sampled so far, an end token included.</param>
 /// <param name="Error">Why the sequence failed, with what to do next; only with <see cref="FinishReason.Failed"/>.</param>
-public readonly record struct GenerationEvent(int Token, FinishReason? Finish, int SampledTokens, string? Error);
+public readonly record struct GenerationEvent(int Token, FinishReason? Finish, int SampledTokens, string? Error)
+{
+    /// <summary>Prompt tokens that were found in the cache; in the last event.</summary>
+    public int CachedPromptTokens { get; init; }
+}

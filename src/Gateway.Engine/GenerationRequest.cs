@@ -23,6 +23,15 @@ public sealed record GenerationRequest
     /// releases it with the last token.
     /// </summary>
     public AdapterLease? Adapter { get; init; }
+
+    /// <summary>
+    /// Only requests with an equal salt share cached prompts, so that response times tell nobody what others ask. Null shares
+    /// with all who have none.
+    /// </summary>
+    public string? CacheSalt { get; init; }
+
+    /// <summary>Who is charged when callers compete; null charges the adapter generation, or the base model.</summary>
+    public string? FairnessKey { get; init; }
 }
 
 /// <summary>Why a request was not accepted, or that it was.</summary>

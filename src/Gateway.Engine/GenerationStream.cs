@@ -16,6 +16,7 @@ public sealed class GenerationStream : ChannelReader<GenerationEvent>
     private readonly Action _wakeEngine;
     private int _written;
     private int _read;
+    private int _cachedPromptTokens;
     private GenerationEvent _end;
     private volatile bool _ended;
     private volatile bool _cancelRequested;
@@ -29,6 +30,13 @@ public sealed class GenerationStream : ChannelReader<GenerationEvent>
         // The channel reserves its slot on the first write; make that happen here and not on the compute thread.
         _wake.Writer.TryWrite(true);
         _wake.Reader.TryRead(out _);
+    }
+
+    /// <summary>Prompt tokens that were found in the cache; 0 until the sequence is admitted.</summary>
+    public int CachedPromptTokens
+    {
+        get => Volatile.Read(ref _cachedPromptTokens);
+        internal set => Volatile.Write(ref _cachedPromptTokens, value);
     }
 
     /// <summary>True once the caller gave up.</summary>
@@ -93,7 +101,7 @@ public sealed class GenerationStream : ChannelReader<GenerationEvent>
     /// <summary>Publishes the end (compute thread); nothing may be written afterwards.</summary>
     internal void End(FinishReason reason, int sampledTokens, string? error)
     {
-        _end = new GenerationEvent(-1, reason, sampledTokens, error);
+        _end = new GenerationEvent(-1, reason, sampledTokens, error) { CachedPromptTokens = _cachedPromptTokens };
         _ended = true;
         _wake.Writer.TryWrite(true);
     }

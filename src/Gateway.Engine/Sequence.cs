@@ -1,25 +1,39 @@
 using Gateway.Engine.Adapters;
+using Gateway.Engine.Caching;
 using Gateway.Engine.Sampling;
 using Gateway.Engine.Scheduling;
+using Gateway.Engine.Speculation;
+using Gateway.Model.Network;
+using Gateway.Model.Numerics;
 
 namespace Gateway.Engine;
 
 /// <summary>
-/// One request inside the engine. All its memory is reserved at submission; afterwards only the compute thread touches it.
+/// One request inside the engine. All its memory is reserved at submission, and the keys of its prompt's blocks are computed
+/// there; afterwards only the compute thread touches it, and during <see cref="Draw"/> one thread of the team.
 /// </summary>
 internal sealed class Sequence
 {
     private readonly int[] _tokens;
     private readonly int[] _blocks;
+    private readonly BlockKey[] _keys;
+    private readonly BlockKey _rootKey;
     private readonly SamplingSettings _sampling;
     private readonly int[] _endTokens;
     private readonly int _promptLength;
+    private readonly DraftController _drafts = new();
     private int _length;
     private int _cached;
     private int _blockCount;
-    private int _drawn;
+    private int _keyCount;
+    private int _published;
+    private int _proposed;
 
-    public Sequence(GenerationRequest request, GenerationStream output)
+    /// <summary>Takes the request over.</summary>
+    /// <param name="request">What to generate.</param>
+    /// <param name="baseModel">Fingerprint and weight format of the model; null when nothing is shared.</param>
+    /// <param name="output">Where the reply goes.</param>
+    public Sequence(GenerationRequest request, string? baseModel, GenerationStream output)
     {
         _promptLength = request.Prompt.Length;
         _length = _promptLength;
@@ -30,6 +44,16 @@ internal sealed class Sequence
         _endTokens = [.. request.EndTokens];
         Adapter = request.Adapter;
         Output = output;
+        Caller = request.FairnessKey ?? request.Adapter?.Generation ?? "";
+        _keys = baseModel is null ? [] : new BlockKey[_tokens.Length / KvCache.BlockTokens];
+        if (baseModel is not null)
+        {
+            _rootKey = BlockKey.Root(baseModel, request.Adapter?.Generation, request.CacheSalt);
+            while (_keyCount < _promptLength / KvCache.BlockTokens)
+            {
+                AddKey();
+            }
+        }
     }
 
     /// <summary>The pinned adapter; null for the base model.</summary>
@@ -38,20 +62,58 @@ internal sealed class Sequence
     /// <summary>Where the reply goes.</summary>
     public GenerationStream Output { get; }
 
-    /// <summary>What the scheduler needs to know.</summary>
-    public SequenceLoad Load => new(_cached, _length - _cached, _blockCount);
+    /// <summary>Who is charged for it.</summary>
+    public string Caller { get; }
 
-    /// <summary>Tokens sampled so far.</summary>
+    /// <summary>The counter of its caller; set on arrival.</summary>
+    public FairShare Share { get; set; } = null!;
+
+    /// <summary>True once it ran.</summary>
+    public bool Started { get; private set; }
+
+    /// <summary>What the scheduler needs to know.</summary>
+    public SequenceLoad Load => new(_cached, _length - _cached, _blockCount, Share.Served);
+
+    /// <summary>Tokens of the reply so far, an end token included.</summary>
     public int Sampled => _length - _promptLength;
+
+    /// <summary>Tokens of the prompt.</summary>
+    public int PromptLength => _promptLength;
+
+    /// <summary>Tokens already handed out.</summary>
+    public int Emitted { get; private set; }
 
     /// <summary>The blocks it holds.</summary>
     public ReadOnlyMemory<int> Blocks => _blocks.AsMemory(0, _blockCount);
 
-    /// <summary>The next tokens to process and their position.</summary>
-    public (ReadOnlyMemory<int> Tokens, int Start) Next(int count) => (_tokens.AsMemory(_cached, count), _cached);
+    /// <summary>Why the reply ended; null while it goes on.</summary>
+    public FinishReason? Finish { get; private set; }
 
-    /// <summary>True when processing <paramref name="count"/> more tokens leaves none pending, so that the next one can be sampled.</summary>
-    public bool ReachesEnd(int count) => _cached + count == _length;
+    /// <summary>Why it failed, with what to do next.</summary>
+    public string? Error { get; private set; }
+
+    /// <summary>Holds the published blocks with which its tokens start, but never the last token's: its logits are needed.</summary>
+    /// <returns>Tokens that need not be computed.</returns>
+    public int SharePrefix(BlockPool pool)
+    {
+        var most = Math.Min(_keyCount, (_length - 1) / KvCache.BlockTokens);
+        while (_blockCount < most && pool.TryShare(_keys[_blockCount], out var block))
+        {
+            _blocks[_blockCount++] = block;
+        }
+
+        _published = _blockCount;
+        _cached = _blockCount * KvCache.BlockTokens;
+        return _cached;
+    }
+
+    /// <summary>Notes that it was admitted; true the first time.</summary>
+    public bool Start()
+    {
+        var first = !Started;
+        Started = true;
+        return first;
+    }
 
     /// <summary>Takes the blocks that <paramref name="tokens"/> positions need; the scheduler has made sure that they are free.</summary>
     public void Reserve(int tokens, BlockPool pool)
@@ -68,34 +130,126 @@ internal sealed class Sequence
         }
     }
 
-    /// <summary>Gives all blocks back; what was cached must be computed again.</summary>
+    /// <summary>Gives all blocks back; what is not found again by its key must be computed again.</summary>
     public void GiveUpBlocks(BlockPool pool)
     {
         pool.Return(_blocks.AsSpan(0, _blockCount));
         _blockCount = 0;
         _cached = 0;
+        _published = 0;
     }
 
-    /// <summary>Notes that tokens were processed.</summary>
-    public void Advance(int count) => _cached += count;
-
-    /// <summary>Draws the next token; may run on any thread of the team. The position makes the draw independent of preemption.</summary>
-    public void Draw(Sampler sampler, Span<float> logits) => _drawn = sampler.Sample(logits, _sampling, _tokens.AsSpan(0, _length), _promptLength, []);
-
-    /// <summary>Appends the drawn token and returns it, or returns what <see cref="Sampler.Sample"/> found instead of one.</summary>
-    public int TakeDrawn()
+    /// <summary>Writes proposed tokens behind the known ones and returns their number; verifying them needs a single pending token.</summary>
+    /// <param name="most">Rows that may be spent.</param>
+    /// <param name="streams">Sequences that reply in this step.</param>
+    /// <param name="cost">What rows cost; null proposes as many as allowed.</param>
+    public int Propose(int most, int streams, StepCost? cost)
     {
-        if (_drawn >= 0)
+        // The last token of a reply is never worth proposing: it is drawn from the row before.
+        most = Math.Min(Math.Min(most, DraftController.Most), _tokens.Length - _length - 1);
+        if (most <= 0 || _length - _cached != 1)
         {
-            _tokens[_length++] = _drawn;
+            return 0;
         }
 
-        return _drawn;
+        var wanted = cost is null ? most : _drafts.Length(streams, cost, most);
+        _proposed = wanted == 0 ? 0 : PromptLookup.Propose(_tokens.AsSpan(0, _length), _tokens.AsSpan(_length, wanted));
+        return _proposed;
     }
 
-    /// <summary>Why the reply ends with this sampled token, or null when it goes on.</summary>
-    public FinishReason? EndsWith(int token) =>
-        Array.IndexOf(_endTokens, token) >= 0 ? FinishReason.Stop
-        : _length == _tokens.Length ? FinishReason.Length
-        : null;
+    /// <summary>What to compute next: pending tokens, and the proposed ones behind the last.</summary>
+    public SequenceSlice Slice(int tokens, int proposed)
+    {
+        var logits = proposed > 0 ? LogitRows.All : _cached + tokens == _length ? LogitRows.Last : LogitRows.None;
+        return new SequenceSlice(_tokens.AsMemory(_cached, tokens + proposed), _cached, Blocks, Adapter?.Weights, logits);
+    }
+
+    /// <summary>Notes that tokens were processed whose logits were not asked for.</summary>
+    public void Advance(int count) => _cached += count;
+
+    /// <summary>
+    /// Draws tokens from the rows of its slice: the next one, and then another for as long as the token just drawn is the one
+    /// whose row was computed. Each position draws with its own counter, so proposals change nothing but the number of steps.
+    /// Positions behind the first disagreement are computed again and overwritten.
+    /// </summary>
+    /// <param name="sampler">Scratch memory of this thread.</param>
+    /// <param name="logits">All rows of the step.</param>
+    /// <param name="firstRow">The first row of this sequence.</param>
+    /// <param name="rows">Their number: those of the last positions of the slice.</param>
+    public void Draw(Sampler sampler, Matrix logits, int firstRow, int rows)
+    {
+        var known = _length;
+        var computed = known + rows - 1;
+        _cached = known;
+        do
+        {
+            var token = sampler.Sample(logits.Row(firstRow + _length - known), _sampling, _tokens.AsSpan(0, _length), _promptLength, []);
+            if (token < 0)
+            {
+                Fail(token);
+                return;
+            }
+
+            Append(token, computed);
+        }
+        while (Finish is null && _cached == _length);
+
+        if (rows > 1)
+        {
+            _drafts.Observe(_proposed, _cached - known);
+        }
+    }
+
+    /// <summary>Makes the blocks it has filled findable; call it only after the step that wrote them has succeeded.</summary>
+    public void Publish(BlockPool pool)
+    {
+        for (var full = Math.Min(_cached / KvCache.BlockTokens, _keys.Length); _published < full; _published++)
+        {
+            if (_published == _keyCount)
+            {
+                AddKey();
+            }
+
+            pool.Publish(_blocks[_published], _keys[_published]);
+        }
+    }
+
+    /// <summary>Hands out what was drawn, without an end token.</summary>
+    public void Emit()
+    {
+        var end = Finish == FinishReason.Stop ? Sampled - 1 : Sampled;
+        for (; Emitted < end; Emitted++)
+        {
+            Output.Write(_tokens[_promptLength + Emitted]);
+        }
+    }
+
+    /// <summary>Adds a token; it counts as computed when it is the next one of those that were.</summary>
+    private void Append(int token, int computed)
+    {
+        if (_cached == _length && _length < computed && _tokens[_length] == token)
+        {
+            _cached++;
+        }
+
+        _tokens[_length++] = token;
+        Finish = Array.IndexOf(_endTokens, token) >= 0 ? FinishReason.Stop
+            : _length == _tokens.Length ? FinishReason.Length
+            : null;
+    }
+
+    private void Fail(int found)
+    {
+        Finish = FinishReason.Failed;
+        Error = found == Sampler.NotFinite
+            ? "non_finite_logits: the model or its adapter produced NaN or infinity; unload the adapter or check its weights."
+            : "grammar_dead_end: the grammar allows no token of this vocabulary here; simplify the schema.";
+    }
+
+    private void AddKey()
+    {
+        var parent = _keyCount == 0 ? _rootKey : _keys[_keyCount - 1];
+        _keys[_keyCount] = parent.Next(_tokens.AsSpan(_keyCount * KvCache.BlockTokens, KvCache.BlockTokens));
+        _keyCount++;
+    }
 }

@@ -9,13 +9,15 @@ using Xunit;
 namespace Gateway.TestKit;
 
 /// <summary>
-/// Random requests on a tiny model: lengths, adapters, sampling, cancellations, token budgets, cache sizes and thread counts.
+/// Random requests on a tiny model: lengths, adapters, sampling, cancellations, token budgets, cache sizes, shared prefixes,
+/// salts, speculation and thread counts.
 /// Every sequence must get the tokens of its lone run, bit for bit, and all blocks and leases must come back.
 /// </summary>
 public static class EngineFuzz
 {
     private const int AdapterCount = 3;
     private const int RequestsPerRound = 24;
+    private static readonly EngineOptions Lone = new() { MaximumRunning = 1, TokenBudget = 300, CacheBlocks = 16, SharePrefixes = false, Speculation = Speculate.Never };
 
     /// <summary>Runs rounds with fresh engines until <paramref name="steps"/> engine steps were made; returns the number of requests checked.</summary>
     public static async Task<int> RunAsync(int steps, int seed, CancellationToken cancellation)
@@ -31,6 +33,8 @@ public static class EngineFuzz
                 TokenBudget = random.Next(9, 48),
                 // Sometimes too small for everybody, so that sequences are preempted.
                 CacheBlocks = random.Next(12, 40),
+                SharePrefixes = random.Next(4) > 0,
+                Speculation = (Speculate)random.Next(3),
             };
             using var compute = new Compute(random.Next(1, 4));
             using var model = tiny.Load(compute);
@@ -40,7 +44,9 @@ public static class EngineFuzz
                 Assert.Equal(AdapterLoadOutcome.Loaded, adapters.Load($"a{i}", tiny.WriteAdapter(i, rank: 2 + (3 * i)), replace: false).Outcome);
             }
 
-            var requests = Enumerable.Range(0, RequestsPerRound).Select(_ => RandomRequest(random, tiny.Config.VocabularySize)).ToList();
+            // Prompts start with parts of one text, so that prefixes are shared, and repeat themselves, so that proposals are made.
+            var text = Enumerable.Range(0, 90).Select(_ => random.Next(8, tiny.Config.VocabularySize)).ToArray();
+            var requests = Enumerable.Range(0, RequestsPerRound).Select(_ => RandomRequest(random, tiny.Config.VocabularySize, text)).ToList();
             List<int[]> replies;
             using (var engine = new InferenceEngine(model, adapters, options))
             {
@@ -49,7 +55,7 @@ public static class EngineFuzz
                 done += engine.Statistics.Steps;
             }
 
-            using (var lone = new InferenceEngine(model, adapters, new EngineOptions { MaximumRunning = 1, TokenBudget = 300, CacheBlocks = 16 }))
+            using (var lone = new InferenceEngine(model, adapters, Lone))
             {
                 for (var i = 0; i < requests.Count; i++)
                 {
@@ -81,7 +87,7 @@ public static class EngineFuzz
         var lease = request.Adapter is { } name ? engine.Adapters.Acquire(name) : null;
         Assert.Equal(request.Adapter is null, lease is null);
         var outcome = engine.Submit(
-            new GenerationRequest { Prompt = request.Prompt, MaximumTokens = request.MaximumTokens, Sampling = request.Sampling, EndTokens = [7], Adapter = lease },
+            new GenerationRequest { Prompt = request.Prompt, MaximumTokens = request.MaximumTokens, Sampling = request.Sampling, EndTokens = [7], Adapter = lease, CacheSalt = request.Salt, FairnessKey = request.Salt },
             out var stream);
         Assert.Equal(SubmitOutcome.Accepted, outcome);
         var tokens = new List<int>();
@@ -106,16 +112,35 @@ public static class EngineFuzz
         return [.. tokens];
     }
 
-    private static FuzzRequest RandomRequest(Random random, int vocabulary)
+    private static FuzzRequest RandomRequest(Random random, int vocabulary, int[] text)
     {
-        var prompt = Enumerable.Range(0, random.Next(1, 90)).Select(_ => random.Next(8, vocabulary)).ToArray();
+        int[] prompt = [.. text[..random.Next(60)], .. Enumerable.Range(0, random.Next(1, 12)).Select(_ => random.Next(8, vocabulary))];
+        prompt = random.Next(3) == 0 ? [.. prompt, .. prompt.TakeLast(15)] : prompt;
         var adapter = random.Next(AdapterCount + 1);
         var sampling = random.Next(3) == 0
             ? SamplingSettings.Greedy
-            : new SamplingSettings(0.3f + random.NextSingle(), random.Next(2) == 0 ? 1 : 0.9f, random.Next(2) * 20, random.NextInt64());
-        return new FuzzRequest(prompt, random.Next(1, 60), sampling, adapter == AdapterCount ? null : $"a{adapter}", random.Next(4) == 0 ? random.Next(1, 20) : null);
+            : new SamplingSettings(0.3f + random.NextSingle(), random.Next(2) == 0 ? 1 : 0.9f, random.Next(2) * 20, random.NextInt64())
+            {
+                MinP = random.Next(2) * 0.05f,
+                FrequencyPenalty = random.Next(2) * 0.2f,
+                RepetitionPenalty = 1 + (random.Next(2) * 0.1f),
+            };
+        if (random.Next(2) == 0)
+        {
+            // Few likely tokens: the reply repeats itself and proposals are often right.
+            sampling = sampling with { LogitBias = [new TokenBias(20, 60), new TokenBias(21, 60), new TokenBias(22, 60)] };
+        }
+
+        return new FuzzRequest(prompt, random.Next(1, 60), sampling, adapter == AdapterCount ? null : $"a{adapter}", random.Next(4) == 0 ? random.Next(1, 20) : null)
+        {
+            Salt = random.Next(4) == 0 ? $"salt {random.Next(2)}" : null,
+        };
     }
 }
 
 /// <summary>One request of a fuzz round.</summary>
-public sealed record FuzzRequest(int[] Prompt, int MaximumTokens, SamplingSettings Sampling, string? Adapter, int? CancelAfter);
+public sealed record FuzzRequest(int[] Prompt, int MaximumTokens, SamplingSettings Sampling, string? Adapter, int? CancelAfter)
+{
+    /// <summary>With whom it may share cached prompts.</summary>
+    public string? Salt { get; init; }
+}

@@ -2,50 +2,42 @@ using Gateway.Model.Network;
 
 namespace Gateway.Engine.Scheduling;
 
-/// <summary>What the scheduler knows of a sequence.</summary>
-/// <param name="Cached">Positions already in the cache.</param>
-/// <param name="Pending">Known tokens not yet in the cache: 1 while decoding, more while the prompt is being read.</param>
-/// <param name="Blocks">Cache blocks it holds.</param>
-public readonly record struct SequenceLoad(int Cached, int Pending, int Blocks);
-
 /// <summary>
-/// Decides what one step computes: pure integers in, integers out. Sequences are ordered by arrival. Every decoding sequence
-/// gets its one token, the rest of the budget goes to prompts in chunks, then waiting sequences are admitted first come, first
-/// served. A sequence is admitted only when the blocks of all its pending tokens are free, so prompts never run out midway;
-/// when a growing reply finds no block, the youngest sequence gives its blocks up and is computed again later. The oldest
-/// is never the victim of another, therefore every sequence ends.
+/// Decides what one step computes: numbers in, numbers out. Running sequences are ordered by admission. Replies go first, so
+/// that a long prompt never stops them; prompts share what is left of the step. A sequence is admitted only when the blocks of
+/// all its known tokens are free, so prompts never run out midway; when a growing reply finds no block, the youngest sequence
+/// gives its blocks up and is computed again later. The oldest is never the victim of another, therefore every sequence ends.
+/// Among callers the one that was served least comes first (virtual token counters: Sheng et al. 2024), and inside one caller
+/// the oldest; nobody overtakes a sequence that is first in this order and does not fit yet, therefore nobody starves.
 /// </summary>
 public static class Scheduler
 {
     /// <summary>A grant that means: give all blocks back and wait.</summary>
     public const int Preempt = -1;
 
-    /// <summary>
-    /// Fills <paramref name="grants"/> with tokens per sequence, first for <paramref name="running"/>, then for the admitted
-    /// head of <paramref name="waiting"/>: 1. decoding sequences; 2. prompts under way; 3. admissions.
-    /// </summary>
-    /// <param name="running">Sequences that hold blocks, oldest first.</param>
-    /// <param name="waiting">Sequences without blocks, oldest first.</param>
+    /// <summary>Up to this many pending tokens belong to a reply: the drawn token and what a grammar added to it.</summary>
+    public const int ReplyRows = 16;
+
+    /// <summary>Grants every replying sequence its pending tokens, oldest first; out of blocks, the youngest sequence gives way, possibly the asking one itself.</summary>
+    /// <param name="running">Sequences that hold blocks, in the order of their admission.</param>
     /// <param name="freeBlocks">Blocks that can be taken.</param>
-    /// <param name="tokenBudget">Largest sum of grants; above <paramref name="maximumRunning"/>.</param>
-    /// <param name="maximumRunning">Largest number of running sequences.</param>
-    /// <param name="grants">At least <paramref name="maximumRunning"/> long.</param>
-    /// <returns>How many waiting sequences are admitted.</returns>
-    public static int Plan(
-        ReadOnlySpan<SequenceLoad> running, ReadOnlySpan<SequenceLoad> waiting, int freeBlocks, int tokenBudget, int maximumRunning, Span<int> grants)
+    /// <param name="tokenBudget">Largest sum of grants; at least the number of running sequences.</param>
+    /// <param name="grants">Receives tokens per sequence, 0 for one that reads its prompt, or <see cref="Preempt"/>.</param>
+    /// <returns>What is left of the budget.</returns>
+    public static int PlanReplies(ReadOnlySpan<SequenceLoad> running, int freeBlocks, int tokenBudget, Span<int> grants)
     {
         grants[..running.Length].Clear();
-
-        // 1. Decoding sequences, oldest first; out of blocks, the youngest gives way (possibly the asking one itself).
         var youngest = running.Length - 1;
         for (var i = 0; i <= youngest; i++)
         {
-            if (running[i].Pending != 1)
+            if (running[i].ReadsPrompt)
             {
                 continue;
             }
 
-            var needed = BlocksFor(running[i].Cached + 1) - running[i].Blocks;
+            // One token of the budget is kept for each of those that follow.
+            var grant = Math.Min(running[i].Pending, tokenBudget - (youngest - i));
+            var needed = BlocksFor(running[i].Cached + grant) - running[i].Blocks;
             while (needed > freeBlocks && i <= youngest)
             {
                 grants[youngest] = Preempt;
@@ -55,41 +47,65 @@ public static class Scheduler
 
             if (i <= youngest)
             {
-                freeBlocks -= needed;
-                grants[i] = 1;
-                tokenBudget--;
+                freeBlocks -= Math.Max(0, needed);
+                grants[i] = grant;
+                tokenBudget -= grant;
             }
         }
 
-        // 2. Prompts under way; their blocks were reserved at admission.
-        for (var i = 0; i <= youngest; i++)
-        {
-            if (running[i].Pending > 1)
-            {
-                grants[i] = Math.Min(running[i].Pending, tokenBudget);
-                tokenBudget -= grants[i];
-            }
-        }
-
-        // 3. Admissions. Not in a step that preempted: the victim waits first in line and its blocks were needed.
-        if (youngest < running.Length - 1)
-        {
-            return 0;
-        }
-
-        var admitted = 0;
-        while (admitted < waiting.Length && running.Length + admitted < maximumRunning && tokenBudget > 0
-            && BlocksFor(waiting[admitted].Pending) <= freeBlocks)
-        {
-            var grant = Math.Min(waiting[admitted].Pending, tokenBudget);
-            freeBlocks -= BlocksFor(waiting[admitted].Pending);
-            tokenBudget -= grant;
-            grants[running.Length + admitted] = grant;
-            admitted++;
-        }
-
-        return admitted;
+        return tokenBudget;
     }
+
+    /// <summary>Shares a budget among the prompts: the whole of it to the caller served least, and what it leaves to the next.</summary>
+    /// <param name="running">Sequences that hold the blocks of all their known tokens, in the order of their admission.</param>
+    /// <param name="promptBudget">Largest sum of these grants.</param>
+    /// <param name="grants">The grants of the replies; those of sequences without one are added.</param>
+    public static void PlanPrompts(ReadOnlySpan<SequenceLoad> running, int promptBudget, Span<int> grants)
+    {
+        while (promptBudget > 0)
+        {
+            var next = -1;
+            for (var i = 0; i < running.Length; i++)
+            {
+                if (grants[i] == 0 && (next < 0 || running[i].Served < running[next].Served))
+                {
+                    next = i;
+                }
+            }
+
+            if (next < 0)
+            {
+                return;
+            }
+
+            grants[next] = Math.Min(running[next].Pending, promptBudget);
+            promptBudget -= grants[next];
+        }
+    }
+
+    /// <summary>Who is admitted next: the first that resumes, else the first of the caller served least; −1 when nobody waits.</summary>
+    /// <param name="waiting">In the order of arrival.</param>
+    public static int NextAdmission(ReadOnlySpan<QueueEntry> waiting)
+    {
+        var next = waiting.IsEmpty ? -1 : 0;
+        for (var i = 0; i < waiting.Length; i++)
+        {
+            if (waiting[i].Resumes)
+            {
+                return i;
+            }
+
+            if (waiting[i].Served < waiting[next].Served)
+            {
+                next = i;
+            }
+        }
+
+        return next;
+    }
+
+    /// <summary>True when the blocks of all known tokens are there or free.</summary>
+    public static bool Fits(SequenceLoad load, int freeBlocks) => BlocksFor(load.Cached + load.Pending) - load.Blocks <= freeBlocks;
 
     /// <summary>Blocks that hold this many tokens.</summary>
     public static int BlocksFor(int tokens) => (tokens + KvCache.BlockTokens - 1) / KvCache.BlockTokens;

@@ -1,0 +1,17 @@
+namespace Gateway.Engine.Scheduling;
+
+/// <summary>What the scheduler knows of a sequence.</summary>
+/// <param name="Cached">Positions already in the cache.</param>
+/// <param name="Pending">Known tokens not yet in the cache: few while replying, many while the prompt is being read.</param>
+/// <param name="Blocks">Cache blocks it holds.</param>
+/// <param name="Served">What its caller has been served so far; the smaller, the more urgent.</param>
+public readonly record struct SequenceLoad(int Cached, int Pending, int Blocks, double Served = 0)
+{
+    /// <summary>True when it reads more of a prompt than a reply ever leaves pending.</summary>
+    public bool ReadsPrompt => Pending > Scheduler.ReplyRows;
+}
+
+/// <summary>A sequence that waits for room.</summary>
+/// <param name="Served">What its caller has been served so far.</param>
+/// <param name="Resumes">True when it ran before and gave its blocks up.</param>
+public readonly record struct QueueEntry(double Served, bool Resumes);
