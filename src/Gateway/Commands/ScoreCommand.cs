@@ -8,7 +8,7 @@ using Gateway.Model.Weights;
 
 namespace Gateway.Commands;
 
-/// <summary><c>gateway score</c>: log-probabilities of given tokens under a model and an optional adapter, in f32.</summary>
+/// <summary><c>gateway score</c>: log-probabilities of given tokens under a model and an optional adapter.</summary>
 internal static class ScoreCommand
 {
     /// <summary>The command with its options.</summary>
@@ -16,6 +16,7 @@ internal static class ScoreCommand
     {
         var model = new Option<string>("--model") { Description = "Hugging Face model folder.", Required = true };
         var adapter = new Option<string?>("--adapter") { Description = "PEFT LoRA folder." };
+        var weights = WeightsOption.Create("The default is f32, the reference.");
         var command = new Command(
             "score",
             """
@@ -27,18 +28,19 @@ internal static class ScoreCommand
               echo '{"prompt":"Once upon a","completion":" time"}' | gateway score --model ./model --adapter ./adapter
             """)
         {
-            model, adapter,
+            model, adapter, weights,
         };
-        command.SetAction((parsed, _) => RunAsync(parsed.GetRequiredValue(model), parsed.GetValue(adapter)));
+        command.SetAction((parsed, _) => RunAsync(
+            parsed.GetRequiredValue(model), parsed.GetValue(adapter), parsed.GetValue(weights) ?? WeightFormat.F32));
         return command;
     }
 
-    private static Task<int> RunAsync(string folder, string? adapterFolder)
+    private static Task<int> RunAsync(string folder, string? adapterFolder, WeightFormat weights)
     {
         using var compute = new Compute(Environment.ProcessorCount);
         try
         {
-            using var model = Transformer.Load(folder, compute);
+            using var model = Transformer.Load(folder, compute, weights);
             using var adapter = adapterFolder is null ? null : PeftFile.Load(adapterFolder, model.Config, new AdapterLimits(), model.Fingerprint);
             var tokenizer = new Lazy<Tokenizer>(() => Tokenizer.Load(folder));
             using var pass = new TrainingPass(model);

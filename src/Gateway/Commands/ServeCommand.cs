@@ -2,6 +2,7 @@ using System.CommandLine;
 using Gateway.Domain.Rollouts;
 using Gateway.Hosting;
 using Gateway.Jobs;
+using Gateway.Model.Weights;
 
 namespace Gateway.Commands;
 
@@ -52,6 +53,9 @@ internal static class ServeCommand
         DefaultValueFactory = _ => Configured("NAME") ?? "starter",
     };
 
+    private static readonly Option<WeightFormat?> Weights = WeightsOption.Create(
+        "The default is int8, and f32 for the starter model. With --worker: the format that the workers serve.", () => Configured("WEIGHTS"));
+
     private static readonly Option<int> Threads = new("--threads")
     {
         Description = "Compute threads of the built-in worker.",
@@ -84,8 +88,8 @@ internal static class ServeCommand
               gateway serve --worker http://gpu-1:8000 --worker http://gpu-2:8000 --model ~/models/served-by-them --redis localhost:6379
 
             Every option can also be set by environment variable: GATEWAY_MODEL, GATEWAY_DATA, GATEWAY_URLS, GATEWAY_REDIS,
-            GATEWAY_WORKERS (comma-separated), GATEWAY_WORKER_TOKEN, GATEWAY_NAME, GATEWAY_THREADS, GATEWAY_ROLLOUT_HOLD,
-            GATEWAY_ATTRIBUTION_WINDOW.
+            GATEWAY_WORKERS (comma-separated), GATEWAY_WORKER_TOKEN, GATEWAY_NAME, GATEWAY_WEIGHTS, GATEWAY_THREADS,
+            GATEWAY_ROLLOUT_HOLD, GATEWAY_ATTRIBUTION_WINDOW.
             """);
         AddOptionsTo(command);
         return command;
@@ -94,7 +98,7 @@ internal static class ServeCommand
     /// <summary>Gives a command the options and the action of serve; the root command takes them, too.</summary>
     public static void AddOptionsTo(Command command)
     {
-        foreach (var option in (Option[])[Model, Data, Urls, Redis, Worker, WorkerToken, Name, Threads, RolloutHold, AttributionWindow])
+        foreach (var option in (Option[])[Model, Data, Urls, Redis, Worker, WorkerToken, Name, Weights, Threads, RolloutHold, AttributionWindow])
         {
             command.Options.Add(option);
         }
@@ -112,10 +116,12 @@ internal static class ServeCommand
                 workers.Add(uri);
             }
 
+            var model = Path.GetFullPath(parsed.GetRequiredValue(Model));
             return await RunAsync(
                 new ServeOptions
                 {
-                    Model = Path.GetFullPath(parsed.GetRequiredValue(Model)),
+                    Model = model,
+                    Weights = parsed.GetValue(Weights) ?? ServeOptions.DefaultWeights(model),
                     Data = Path.GetFullPath(parsed.GetRequiredValue(Data)),
                     Url = parsed.GetRequiredValue(Urls),
                     Redis = parsed.GetValue(Redis),
@@ -153,7 +159,7 @@ internal static class ServeCommand
         Console.WriteLine($$"""
 
             Gateway serves on {{url}}
-              model    {{host.Model.Name}} ({{options.Model}}, {{host.Model.Fingerprint[..12]}})
+              model    {{host.Model.Name}} ({{options.Model}}, {{host.Model.Fingerprint[..12]}}, {{host.Model.WeightFormat}})
               workers  {{(options.Workers.Count == 0 ? $"built-in, {options.Threads} threads" : string.Join(", ", options.Workers))}}
               records  {{host.StoreDescription}}
 

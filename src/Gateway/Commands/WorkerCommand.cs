@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Gateway.Hosting;
+using Gateway.Model.Weights;
 using Gateway.Worker;
 
 namespace Gateway.Commands;
@@ -16,6 +17,12 @@ internal static class WorkerCommand
         var urls = new Option<string>("--urls") { Description = "Where the front door connects. Beyond this machine, --token is required.", DefaultValueFactory = _ => DefaultUrl };
         var name = new Option<string>("--name") { Description = "Name of the base model.", DefaultValueFactory = _ => "starter" };
         var token = new Option<string?>("--token") { Description = "Shared secret that callers must send as bearer token; also GATEWAY_WORKER_TOKEN.", DefaultValueFactory = _ => Environment.GetEnvironmentVariable("GATEWAY_WORKER_TOKEN") };
+        var weights = WeightsOption.Create("The default is int8, and f32 for the starter model.");
+        var data = new Option<string>("--data")
+        {
+            Description = "Folder that keeps packed weights between starts; made when missing.",
+            DefaultValueFactory = _ => Environment.GetEnvironmentVariable("GATEWAY_DATA") is { Length: > 0 } folder ? folder : DataFolder.DefaultRoot(),
+        };
         var threads = new Option<int>("--threads") { Description = "Compute threads.", DefaultValueFactory = _ => Environment.ProcessorCount };
         var command = new Command(
             "worker",
@@ -27,18 +34,24 @@ internal static class WorkerCommand
               gateway serve --worker http://127.0.0.1:8000 --model ~/models/Qwen2.5-0.5B-Instruct --name qwen
             """)
         {
-            model, urls, name, token, threads,
+            model, urls, name, token, weights, data, threads,
         };
-        command.SetAction((parsed, cancellationToken) => RunAsync(
-            new WorkerOptions
-            {
-                ModelDirectory = Path.GetFullPath(parsed.GetRequiredValue(model)),
-                ModelName = parsed.GetRequiredValue(name),
-                Token = parsed.GetValue(token),
-                Threads = parsed.GetValue(threads),
-            },
-            parsed.GetRequiredValue(urls),
-            cancellationToken));
+        command.SetAction((parsed, cancellationToken) =>
+        {
+            var folder = Path.GetFullPath(parsed.GetRequiredValue(model));
+            return RunAsync(
+                new WorkerOptions
+                {
+                    ModelDirectory = folder,
+                    ModelName = parsed.GetRequiredValue(name),
+                    Token = parsed.GetValue(token),
+                    Weights = parsed.GetValue(weights) ?? ServeOptions.DefaultWeights(folder),
+                    WeightCache = new DataFolder(Path.GetFullPath(parsed.GetRequiredValue(data))).Cache,
+                    Threads = parsed.GetValue(threads),
+                },
+                parsed.GetRequiredValue(urls),
+                cancellationToken);
+        });
         return command;
     }
 
@@ -53,7 +66,7 @@ internal static class WorkerCommand
         try
         {
             await using var worker = await BuiltInWorker.StartAsync(options, url, TimeProvider.System, cancellationToken);
-            Console.WriteLine($"Worker serves {options.ModelName} on {worker.Address}");
+            Console.WriteLine($"Worker serves {options.ModelName} ({options.Weights.Name()}) on {worker.Address}");
             await worker.App.WaitForShutdownAsync(cancellationToken);
             return 0;
         }

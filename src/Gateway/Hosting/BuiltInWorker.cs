@@ -10,7 +10,7 @@ namespace Gateway.Hosting;
 /// The engine behind its own listener, in this process: on a loopback port for the front door, or on an address for others
 /// (<c>gateway worker</c>). Owns the runtime.
 /// </summary>
-public sealed class BuiltInWorker : IAsyncDisposable
+public sealed partial class BuiltInWorker : IAsyncDisposable
 {
     private BuiltInWorker(WebApplication app, WorkerRuntime runtime, Uri address) => (App, Runtime, Address) = (app, runtime, address);
 
@@ -38,6 +38,11 @@ public sealed class BuiltInWorker : IAsyncDisposable
             Listening.Configure(builder, url);
             builder.Logging.SetMinimumLevel(LogLevel.Warning);
             var app = builder.Build();
+            if (runtime.CacheWarning is { } warning)
+            {
+                LogCacheWarning(app.Logger, warning);
+            }
+
             WorkerEndpoints.Map(app, runtime);
             await Listening.StartAsync(app, url, cancellationToken);
             var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
@@ -68,4 +73,7 @@ public sealed class BuiltInWorker : IAsyncDisposable
             throw new StartRefusedException($"the model in {options.ModelDirectory} cannot be served: {failure.Message}", failure);
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Warning}")]
+    private static partial void LogCacheWarning(ILogger logger, string warning);
 }

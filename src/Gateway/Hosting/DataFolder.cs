@@ -12,6 +12,9 @@ public sealed record DataFolder(string Root)
     /// <summary>Training runs, one folder per job.</summary>
     public string Jobs => Path.Combine(Root, "jobs");
 
+    /// <summary>Packed weights, which any start can make again.</summary>
+    public string Cache => Path.Combine(Root, "cache");
+
     /// <summary>The folder of one generation.</summary>
     public string AdapterPath(string generation) => Path.Combine(Adapters, generation);
 

@@ -69,10 +69,18 @@ public sealed class GatewayHost : IAsyncDisposable
 
             // 2 Worker.
             worker = options.Workers.Count > 0 ? null : await BuiltInWorker.StartAsync(
-                new WorkerOptions { ModelDirectory = options.Model, ModelName = options.Name, Threads = options.Threads }, url: null, clock, cancellationToken);
+                new WorkerOptions
+                {
+                    ModelDirectory = options.Model,
+                    ModelName = options.Name,
+                    Weights = options.Weights,
+                    WeightCache = new DataFolder(options.Data).Cache,
+                    Threads = options.Threads,
+                },
+                url: null, clock, cancellationToken);
             var model = worker is null
                 ? ReadModel(options)
-                : new BaseModel(options.Name, worker.Runtime.Fingerprint, "f32", worker.Runtime.Config);
+                : new BaseModel(options.Name, worker.Runtime.Fingerprint, worker.Runtime.Options.Weights.Name(), worker.Runtime.Config);
             IReadOnlyList<WorkerState> workers = worker is null
                 ? [.. options.Workers.Select(uri => new WorkerState(uri.Authority, uri))]
                 : [new WorkerState("built-in", worker.Address)];
@@ -120,7 +128,7 @@ public sealed class GatewayHost : IAsyncDisposable
     {
         try
         {
-            return BaseModel.Read(options.Name, options.Model);
+            return BaseModel.Read(options.Name, options.Model, options.Weights);
         }
         catch (Exception failure) when (failure is ModelFormatException or IOException or UnauthorizedAccessException)
         {

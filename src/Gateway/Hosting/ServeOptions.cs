@@ -1,4 +1,5 @@
 using Gateway.Jobs;
+using Gateway.Model.Weights;
 
 namespace Gateway.Hosting;
 
@@ -26,6 +27,9 @@ public sealed record ServeOptions
     /// <summary>Name of the base deployment.</summary>
     public string Name { get; init; } = "starter";
 
+    /// <summary>How the built-in worker holds the weights, or how external ones do.</summary>
+    public WeightFormat Weights { get; init; } = WeightFormat.F32;
+
     /// <summary>Compute threads of the built-in worker.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;
 
@@ -34,6 +38,9 @@ public sealed record ServeOptions
 
     /// <summary>Where clients connect by default: this machine only.</summary>
     public const string DefaultUrl = "http://127.0.0.1:8080";
+
+    /// <summary>The format to serve a model in where nothing is said: the starter is small and stays exact, checkpoints are quantized.</summary>
+    public static WeightFormat DefaultWeights(string model) => model == StarterModel ? WeightFormat.F32 : WeightFormat.Int8;
 
     /// <summary>The model that travels with the executable.</summary>
     public static string StarterModel => Path.Combine(AppContext.BaseDirectory, "Starter");

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Gateway.Api.Wire;
+using Gateway.Model.Weights;
 
 namespace Gateway.Worker;
 
@@ -12,6 +13,7 @@ internal static class ModelList
         json.WriteString("object", "list");
         json.WriteStartArray("data");
         WriteCard(json, runtime, runtime.Options.ModelName, runtime.Created, parent: null);
+        json.WriteString("weights", runtime.Options.Weights.Name());
         json.WriteString("base_fingerprint", runtime.Fingerprint);
         json.WriteEndObject();
         foreach (var adapter in runtime.Adapters.List().Names)

@@ -1,3 +1,5 @@
+using Gateway.Model.Weights;
+
 namespace Gateway.Worker;
 
 /// <summary>How a worker runs.</summary>
@@ -11,6 +13,12 @@ public sealed record WorkerOptions
 
     /// <summary>Shared token that callers must send as bearer token; null on a loopback listener.</summary>
     public string? Token { get; init; }
+
+    /// <summary>How the linear maps are held.</summary>
+    public WeightFormat Weights { get; init; } = WeightFormat.F32;
+
+    /// <summary>Where packed weights are kept for the next start; null keeps none.</summary>
+    public string? WeightCache { get; init; }
 
     /// <summary>Compute threads.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;

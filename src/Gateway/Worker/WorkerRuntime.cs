@@ -47,6 +47,9 @@ public sealed class WorkerRuntime : IDisposable
     /// <summary>The kernel set in use.</summary>
     public string Kernels => _compute.Kernels.Name;
 
+    /// <summary>Why the packed weights could not be kept for the next start, or null.</summary>
+    public string? CacheWarning => _model.CacheWarning;
+
     /// <summary>Ids to text.</summary>
     public Tokenizer Tokenizer { get; }
 
@@ -74,7 +77,7 @@ public sealed class WorkerRuntime : IDisposable
         Transformer? model = null;
         try
         {
-            model = Transformer.Load(options.ModelDirectory, compute);
+            model = Transformer.Load(options.ModelDirectory, compute, options.Weights, options.WeightCache);
             return tokenizer.VocabularySize <= model.Config.VocabularySize
                 ? new WorkerRuntime(options, clock, compute, model, tokenizer)
                 : throw new ModelFormatException($"the tokenizer has {tokenizer.VocabularySize} ids but the model only {model.Config.VocabularySize}; use the tokenizer of this model.");
@@ -87,9 +90,9 @@ public sealed class WorkerRuntime : IDisposable
         }
     }
 
-    /// <summary>Short hash of everything that decides a reply besides the request: program, kernels, base model and adapter.</summary>
+    /// <summary>Short hash of everything that decides a reply besides the request: program, kernels, weight format, base model and adapter.</summary>
     public string SystemFingerprint(string? generation) =>
-        "fp_" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{Version}|{Kernels}|{Fingerprint}|{generation}")))[..10];
+        "fp_" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{Version}|{Kernels}|{Options.Weights.Name()}|{Fingerprint}|{generation}")))[..10];
 
     /// <inheritdoc/>
     public void Dispose()
