@@ -1,4 +1,5 @@
 using Gateway.Engine.Adapters;
+using Gateway.Engine.Grammars;
 using Gateway.Engine.Sampling;
 
 namespace Gateway.Engine;
@@ -17,6 +18,13 @@ public sealed record GenerationRequest
 
     /// <summary>Ids that end the reply and are not part of it.</summary>
     public IReadOnlyList<int> EndTokens { get; init; } = [];
+
+    /// <summary>
+    /// What the reply must look like, or null. A new matcher over the model's vocabulary, with the same end tokens and room for
+    /// <see cref="MaximumTokens"/>; it belongs to the engine from submission on. A reply that is complete ends by itself; one
+    /// that <see cref="MaximumTokens"/> cut ends with <see cref="FinishReason.Length"/>.
+    /// </summary>
+    public GrammarMatcher? Grammar { get; init; }
 
     /// <summary>
     /// The pinned adapter, or null for the base model. The engine takes the lease over when it accepts the request and

@@ -200,6 +200,12 @@ public sealed partial class InferenceEngine
             {
                 sequence.Share = _shares.Join(sequence.Caller);
                 _waiting.Add(sequence);
+                if (sequence.Finish is { } reason)
+                {
+                    // The grammar allows a single reply: nothing is left to compute.
+                    sequence.Emit();
+                    End(_waiting, sequence, reason);
+                }
             }
         }
     }

@@ -239,12 +239,12 @@ public sealed partial class InferenceEngine : IDisposable
                 sequence.Advance(slice.Tokens.Length);
             }
 
-            // Rows that were computed in vain are not charged.
-            var drawn = sequence.Sampled - sequence.Emitted;
-            sequence.Share.Served += drawn + (slice.Logits == LogitRows.All ? drawn : slice.Tokens.Length);
-            _sampledTokens += drawn;
+            // Proposals that were wrong are not charged.
+            var (added, accepted) = (sequence.Sampled - sequence.Emitted, sequence.TakeAccepted());
+            sequence.Share.Served += added + (slice.Logits == LogitRows.All ? 1 + accepted : slice.Tokens.Length);
+            _sampledTokens += added;
             _proposedTokens += slice.Logits == LogitRows.All ? slice.Tokens.Length - 1 : 0;
-            _acceptedTokens += slice.Logits == LogitRows.All ? drawn - 1 : 0;
+            _acceptedTokens += accepted;
             sequence.Publish(_pool);
             sequence.Emit();
             if (sequence.Finish is { } reason)

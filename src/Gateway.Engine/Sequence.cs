@@ -1,5 +1,6 @@
 using Gateway.Engine.Adapters;
 using Gateway.Engine.Caching;
+using Gateway.Engine.Grammars;
 using Gateway.Engine.Sampling;
 using Gateway.Engine.Scheduling;
 using Gateway.Engine.Speculation;
@@ -21,6 +22,7 @@ internal sealed class Sequence
     private readonly SamplingSettings _sampling;
     private readonly int[] _endTokens;
     private readonly int _promptLength;
+    private readonly GrammarMatcher? _grammar;
     private readonly DraftController _drafts = new();
     private int _length;
     private int _cached;
@@ -28,6 +30,8 @@ internal sealed class Sequence
     private int _keyCount;
     private int _published;
     private int _proposed;
+    private int _accepted;
+    private int _replyEnd;
 
     /// <summary>Takes the request over.</summary>
     /// <param name="request">What to generate.</param>
@@ -42,6 +46,8 @@ internal sealed class Sequence
         _blocks = new int[Scheduler.BlocksFor(_tokens.Length)];
         _sampling = request.Sampling;
         _endTokens = [.. request.EndTokens];
+        _grammar = request.Grammar;
+        _replyEnd = _tokens.Length;
         Adapter = request.Adapter;
         Output = output;
         Caller = request.FairnessKey ?? request.Adapter?.Generation ?? "";
@@ -54,6 +60,8 @@ internal sealed class Sequence
                 AddKey();
             }
         }
+
+        AppendForced(computed: 0);
     }
 
     /// <summary>The pinned adapter; null for the base model.</summary>
@@ -168,9 +176,9 @@ internal sealed class Sequence
     public void Advance(int count) => _cached += count;
 
     /// <summary>
-    /// Draws tokens from the rows of its slice: the next one, and then another for as long as the token just drawn is the one
-    /// whose row was computed. Each position draws with its own counter, so proposals change nothing but the number of steps.
-    /// Positions behind the first disagreement are computed again and overwritten.
+    /// Draws tokens from the rows of its slice: the next one, and then another for as long as the last token is the one whose
+    /// row was computed. Each position draws with its own counter, so proposals change nothing but the number of steps.
+    /// Positions behind the first disagreement are computed again and overwritten. What a grammar forces is not drawn.
     /// </summary>
     /// <param name="sampler">Scratch memory of this thread.</param>
     /// <param name="logits">All rows of the step.</param>
@@ -183,21 +191,32 @@ internal sealed class Sequence
         _cached = known;
         do
         {
-            var token = sampler.Sample(logits.Row(firstRow + _length - known), _sampling, _tokens.AsSpan(0, _length), _promptLength, []);
-            if (token < 0)
+            var allowed = _grammar is null ? [] : _grammar.AllowedTokens();
+            var token = sampler.Sample(logits.Row(firstRow + _length - known), _sampling, _tokens.AsSpan(0, _length), _promptLength, allowed);
+            if (token < 0 || _grammar?.TryAccept(token) == false)
             {
                 Fail(token);
                 return;
             }
 
             Append(token, computed);
+            AppendForced(computed);
         }
         while (Finish is null && _cached == _length);
 
         if (rows > 1)
         {
-            _drafts.Observe(_proposed, _cached - known);
+            _accepted = _cached - known;
+            _drafts.Observe(_proposed, _accepted);
         }
+    }
+
+    /// <summary>How many proposed tokens the last draw found right; asking again gives 0.</summary>
+    public int TakeAccepted()
+    {
+        var accepted = _accepted;
+        _accepted = 0;
+        return accepted;
     }
 
     /// <summary>Makes the blocks it has filled findable; call it only after the step that wrote them has succeeded.</summary>
@@ -214,11 +233,10 @@ internal sealed class Sequence
         }
     }
 
-    /// <summary>Hands out what was drawn, without an end token.</summary>
+    /// <summary>Hands out what is new, without an end token.</summary>
     public void Emit()
     {
-        var end = Finish == FinishReason.Stop ? Sampled - 1 : Sampled;
-        for (; Emitted < end; Emitted++)
+        for (var end = Math.Min(_length, _replyEnd); _promptLength + Emitted < end; Emitted++)
         {
             Output.Write(_tokens[_promptLength + Emitted]);
         }
@@ -233,9 +251,39 @@ internal sealed class Sequence
         }
 
         _tokens[_length++] = token;
-        Finish = Array.IndexOf(_endTokens, token) >= 0 ? FinishReason.Stop
-            : _length == _tokens.Length ? FinishReason.Length
-            : null;
+        if (Array.IndexOf(_endTokens, token) >= 0)
+        {
+            _replyEnd = _length - 1;
+            Finish = FinishReason.Stop;
+        }
+        else if (_grammar is { IsComplete: true })
+        {
+            Finish = FinishReason.Stop;
+        }
+        else if (_length == _tokens.Length)
+        {
+            Finish = FinishReason.Length;
+        }
+    }
+
+    /// <summary>Adds what the grammar says must come next, without a draw.</summary>
+    private void AppendForced(int computed)
+    {
+        Span<int> forced = stackalloc int[Scheduler.ReplyRows];
+        var count = int.MaxValue;
+        while (_grammar is not null && Finish is null && count > 0)
+        {
+            count = _grammar.ForcedTokens(forced);
+            for (var i = 0; i < count && Finish is null; i++)
+            {
+                if (!_grammar.TryAccept(forced[i]))
+                {
+                    throw new InvalidOperationException($"the grammar forces token {forced[i]} but does not take it.");
+                }
+
+                Append(forced[i], computed);
+            }
+        }
     }
 
     private void Fail(int found)

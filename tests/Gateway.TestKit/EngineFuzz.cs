@@ -1,22 +1,36 @@
 using Gateway.Engine;
 using Gateway.Engine.Adapters;
+using Gateway.Engine.Grammars;
 using Gateway.Engine.Sampling;
 using Gateway.Model.Lora;
 using Gateway.Model.Network;
 using Gateway.Model.Numerics;
+using Gateway.Model.Text;
 using Xunit;
 
 namespace Gateway.TestKit;
 
 /// <summary>
 /// Random requests on a tiny model: lengths, adapters, sampling, cancellations, token budgets, cache sizes, shared prefixes,
-/// salts, speculation and thread counts.
+/// salts, speculation, grammars and thread counts.
 /// Every sequence must get the tokens of its lone run, bit for bit, and all blocks and leases must come back.
 /// </summary>
 public static class EngineFuzz
 {
     private const int AdapterCount = 3;
     private const int RequestsPerRound = 24;
+
+    private static readonly Grammar[] Grammars =
+    [
+        Grammar.JsonObject(),
+        Grammar.FromChoice(["yes", "no", "perhaps"]),
+        Grammar.FromRegex("(ab|ba){3,9}c"),
+        Grammar.FromSchema("""
+            {"type":"object","properties":{"category":{"enum":["billing","technical"]},"urgent":{"type":"boolean"},"note":{"type":"string","maxLength":12}},
+             "required":["category","urgent","note"],"additionalProperties":false}
+            """),
+    ];
+
     private static readonly EngineOptions Lone = new() { MaximumRunning = 1, TokenBudget = 300, CacheBlocks = 16, SharePrefixes = false, Speculation = Speculate.Never };
 
     /// <summary>Runs rounds with fresh engines until <paramref name="steps"/> engine steps were made; returns the number of requests checked.</summary>
@@ -24,6 +38,7 @@ public static class EngineFuzz
     {
         using var tiny = new TinyModel();
         var random = new Random(seed);
+        var vocabulary = new TokenVocabulary(Tokenizer.Load(tiny.Path), tiny.Config.VocabularySize);
         var (done, checkedRequests) = (0L, 0);
         for (var round = 0; done < steps; round++)
         {
@@ -46,7 +61,7 @@ public static class EngineFuzz
 
             // Prompts start with parts of one text, so that prefixes are shared, and repeat themselves, so that proposals are made.
             var text = Enumerable.Range(0, 90).Select(_ => random.Next(8, tiny.Config.VocabularySize)).ToArray();
-            var requests = Enumerable.Range(0, RequestsPerRound).Select(_ => RandomRequest(random, tiny.Config.VocabularySize, text)).ToList();
+            var requests = Enumerable.Range(0, RequestsPerRound).Select(_ => RandomRequest(random, vocabulary, text)).ToList();
             List<int[]> replies;
             using (var engine = new InferenceEngine(model, adapters, options))
             {
@@ -87,7 +102,7 @@ public static class EngineFuzz
         var lease = request.Adapter is { } name ? engine.Adapters.Acquire(name) : null;
         Assert.Equal(request.Adapter is null, lease is null);
         var outcome = engine.Submit(
-            new GenerationRequest { Prompt = request.Prompt, MaximumTokens = request.MaximumTokens, Sampling = request.Sampling, EndTokens = [7], Adapter = lease, CacheSalt = request.Salt, FairnessKey = request.Salt },
+            new GenerationRequest { Prompt = request.Prompt, MaximumTokens = request.MaximumTokens, Sampling = request.Sampling, EndTokens = [7], Adapter = lease, Grammar = request.Matcher([7]), CacheSalt = request.Salt, FairnessKey = request.Salt },
             out var stream);
         Assert.Equal(SubmitOutcome.Accepted, outcome);
         var tokens = new List<int>();
@@ -112,9 +127,9 @@ public static class EngineFuzz
         return [.. tokens];
     }
 
-    private static FuzzRequest RandomRequest(Random random, int vocabulary, int[] text)
+    private static FuzzRequest RandomRequest(Random random, TokenVocabulary vocabulary, int[] text)
     {
-        int[] prompt = [.. text[..random.Next(60)], .. Enumerable.Range(0, random.Next(1, 12)).Select(_ => random.Next(8, vocabulary))];
+        int[] prompt = [.. text[..random.Next(60)], .. Enumerable.Range(0, random.Next(1, 12)).Select(_ => random.Next(8, vocabulary.Size))];
         prompt = random.Next(3) == 0 ? [.. prompt, .. prompt.TakeLast(15)] : prompt;
         var adapter = random.Next(AdapterCount + 1);
         var sampling = random.Next(3) == 0
@@ -134,6 +149,8 @@ public static class EngineFuzz
         return new FuzzRequest(prompt, random.Next(1, 60), sampling, adapter == AdapterCount ? null : $"a{adapter}", random.Next(4) == 0 ? random.Next(1, 20) : null)
         {
             Salt = random.Next(4) == 0 ? $"salt {random.Next(2)}" : null,
+            Grammar = random.Next(3) == 0 ? Grammars[random.Next(Grammars.Length)] : null,
+            Vocabulary = vocabulary,
         };
     }
 }
@@ -143,4 +160,13 @@ public sealed record FuzzRequest(int[] Prompt, int MaximumTokens, SamplingSettin
 {
     /// <summary>With whom it may share cached prompts.</summary>
     public string? Salt { get; init; }
+
+    /// <summary>What the reply must look like.</summary>
+    public Grammar? Grammar { get; init; }
+
+    /// <summary>The model's tokens; needed with a grammar.</summary>
+    public TokenVocabulary? Vocabulary { get; init; }
+
+    /// <summary>A matcher for one run of the request.</summary>
+    public GrammarMatcher? Matcher(IReadOnlyList<int> endTokens) => Grammar is null ? null : new GrammarMatcher(Grammar, Vocabulary!, endTokens, MaximumTokens);
 }

@@ -15,7 +15,7 @@ public static class Scheduler
     /// <summary>A grant that means: give all blocks back and wait.</summary>
     public const int Preempt = -1;
 
-    /// <summary>Up to this many pending tokens belong to a reply: the drawn token and what a grammar added to it.</summary>
+    /// <summary>Most rows of one reply in one step: the drawn token and what a grammar added to it.</summary>
     public const int ReplyRows = 16;
 
     /// <summary>Grants every replying sequence its pending tokens, oldest first; out of blocks, the youngest sequence gives way, possibly the asking one itself.</summary>
@@ -36,7 +36,7 @@ public static class Scheduler
             }
 
             // One token of the budget is kept for each of those that follow.
-            var grant = Math.Min(running[i].Pending, tokenBudget - (youngest - i));
+            var grant = Math.Min(Math.Min(running[i].Pending, ReplyRows), tokenBudget - (youngest - i));
             var needed = BlocksFor(running[i].Cached + grant) - running[i].Blocks;
             while (needed > freeBlocks && i <= youngest)
             {

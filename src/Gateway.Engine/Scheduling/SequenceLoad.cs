@@ -7,8 +7,8 @@ namespace Gateway.Engine.Scheduling;
 /// <param name="Served">What its caller has been served so far; the smaller, the more urgent.</param>
 public readonly record struct SequenceLoad(int Cached, int Pending, int Blocks, double Served = 0)
 {
-    /// <summary>True when it reads more of a prompt than a reply ever leaves pending.</summary>
-    public bool ReadsPrompt => Pending > Scheduler.ReplyRows;
+    /// <summary>True for one that reads a prompt: more is pending than a reply gets at once, and the blocks for it were reserved at admission.</summary>
+    public bool ReadsPrompt => Pending > Scheduler.ReplyRows && Scheduler.BlocksFor(Cached + Pending) <= Blocks;
 }
 
 /// <summary>A sequence that waits for room.</summary>

@@ -45,7 +45,7 @@ public sealed class EngineFixture : IDisposable
     {
         var lease = request.Adapter is null ? null : engine.Adapters.Acquire(request.Adapter);
         var outcome = engine.Submit(
-            new GenerationRequest { Prompt = request.Prompt, MaximumTokens = request.MaximumTokens, Sampling = request.Sampling, Adapter = lease }, out var stream);
+            new GenerationRequest { Prompt = request.Prompt, MaximumTokens = request.MaximumTokens, Sampling = request.Sampling, Adapter = lease, Grammar = request.Matcher([]) }, out var stream);
         Assert.Equal(SubmitOutcome.Accepted, outcome);
         return stream!;
     }
