@@ -15,7 +15,10 @@ switch (args.FirstOrDefault())
     case "train":
         TrainBenchmark.Run(args.Skip(1).ToArray());
         return 0;
+    case "grammar":
+        GrammarBenchmark.Run();
+        return 0;
     default:
-        Console.Error.WriteLine("usage: Gateway.Benchmarks gemm|attention|sampling|train [threads] [repetitions]");
+        Console.Error.WriteLine("usage: Gateway.Benchmarks gemm|attention|sampling|train|grammar [threads] [repetitions]");
         return 2;
 }

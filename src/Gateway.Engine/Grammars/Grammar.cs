@@ -17,6 +17,9 @@ public sealed class Grammar
     /// <summary>Longest source of a grammar in UTF-16 units.</summary>
     public const int MaximumLength = 256 * 1024;
 
+    // States are numbered from the start of a terminal on; the masks of long patterns would take too much memory at once.
+    private const int MaximumPreparedStates = 256;
+
     private readonly Rule[] _rules;
     private readonly int _root;
     private GrammarAutomaton? _automaton;
@@ -58,6 +61,24 @@ public sealed class Grammar
             : TryEncode(choice) ?? throw new GrammarException($"/{index}", "is not valid Unicode: remove the unpaired surrogate"));
         var dfa = JsonTerminals.Words(words, budget) ?? throw new GrammarException("", "holds no choices: give at least one");
         return new Grammar([new TerminalRule(dfa)], 0);
+    }
+
+    /// <summary>
+    /// Computes the masks of the grammar's terminals ahead, so that the thread that computes tokens need not: the first long
+    /// one takes milliseconds. For the thread that compiled the grammar.
+    /// </summary>
+    public Grammar Prepare(TokenVocabulary vocabulary)
+    {
+        foreach (var rule in _rules.OfType<TerminalRule>())
+        {
+            var masks = vocabulary.Tokens.Masks(rule.Dfa);
+            for (var state = 0; state < Math.Min(rule.Dfa.States, MaximumPreparedStates); state++)
+            {
+                _ = masks[state];
+            }
+        }
+
+        return this;
     }
 
     /// <summary>The automaton over a vocabulary; a grammar serves one model, so the last one is kept.</summary>

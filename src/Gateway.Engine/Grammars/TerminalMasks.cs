@@ -31,23 +31,11 @@ internal sealed class TerminalMask
 
     public TerminalMask(TokenTrie trie, ByteDfa dfa, int state)
     {
-        var inside = new List<(int Charge, int Token)>();
+        var (tokens, charges) = (new List<int>(), new List<int>());
         var ends = new List<(int Node, int Charge)>();
         Walk(0, state, 0);
-        inside.Sort();
         _words = (trie.Size + 63) / 64;
-        _inside = [.. inside.Select(entry => entry.Token)];
-        _ends = new int[inside.Count == 0 ? 1 : inside[^1].Charge + 1];
-        foreach (var (charge, _) in inside)
-        {
-            _ends[charge]++;
-        }
-
-        for (var charge = 1; charge < _ends.Length; charge++)
-        {
-            _ends[charge] += _ends[charge - 1];
-        }
-
+        (_inside, _ends) = SortByCharge(tokens, charges);
         _bitsByLimit = new ulong[]?[_ends.Length];
         Ends = [.. ends];
 
@@ -71,7 +59,8 @@ internal sealed class TerminalMask
                 {
                     foreach (var token in trie.Tokens(child))
                     {
-                        inside.Add((charged, token));
+                        tokens.Add(token);
+                        charges.Add(charged);
                     }
 
                     Walk(child, target, charged);
@@ -103,6 +92,29 @@ internal sealed class TerminalMask
         {
             mask[word] |= bits[word];
         }
+    }
+
+    /// <summary>By counting: most tokens charge a handful of characters.</summary>
+    private static (int[] Tokens, int[] Ends) SortByCharge(List<int> tokens, List<int> charges)
+    {
+        var starts = new int[(charges.Count == 0 ? 0 : charges.Max()) + 2];
+        foreach (var charge in charges)
+        {
+            starts[charge + 1]++;
+        }
+
+        for (var charge = 1; charge < starts.Length; charge++)
+        {
+            starts[charge] += starts[charge - 1];
+        }
+
+        var (sorted, next) = (new int[tokens.Count], starts.ToArray());
+        for (var i = 0; i < tokens.Count; i++)
+        {
+            sorted[next[charges[i]]++] = tokens[i];
+        }
+
+        return (sorted, starts[1..]);
     }
 
     private ulong[] Bits(int limit, int count)

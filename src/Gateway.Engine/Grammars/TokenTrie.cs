@@ -98,5 +98,6 @@ internal sealed class TokenTrie
     }
 
     /// <summary>The masks of a terminal over this trie.</summary>
-    public TerminalMasks Masks(ByteDfa dfa) => _masks.GetValue(dfa, key => new TerminalMasks(this, key));
+    public TerminalMasks Masks(ByteDfa dfa) =>
+        _masks.TryGetValue(dfa, out var masks) ? masks : _masks.GetValue(dfa, key => new TerminalMasks(this, key));
 }
