@@ -28,7 +28,7 @@ internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
         try
         {
             var subjects = options.Model is { } model
-                ? [(Shape: ShapeOf(model), Folder: model)]
+                ? [(Shape: BenchShape.Of(model), Folder: model)]
                 : options.Shapes.Select(shape => (Shape: shape, Folder: Path.Combine(work, shape.Name)));
             foreach (var (shape, folder) in subjects)
             {
@@ -68,12 +68,6 @@ internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
         {
             Directory.Delete(work, recursive: true);
         }
-    }
-
-    private static BenchShape ShapeOf(string folder)
-    {
-        using var checkpoint = Checkpoint.Open(folder);
-        return new BenchShape(Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))), checkpoint.Config);
     }
 
     private async Task MeasureAsync(BenchShape shape, string folder, WeightFormat format, string work, Compute compute, CancellationToken cancellationToken)

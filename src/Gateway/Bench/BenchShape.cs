@@ -45,6 +45,14 @@ internal sealed record BenchShape(string Name, ModelConfig Config)
     /// <summary>The shapes by name.</summary>
     public static IReadOnlyList<BenchShape> All { get; } = [S, Q];
 
+    /// <summary>The shape of a checkpoint, under its folder's name.</summary>
+    /// <exception cref="ModelFormatException">The folder holds no complete checkpoint.</exception>
+    public static BenchShape Of(string folder)
+    {
+        using var checkpoint = Checkpoint.Open(folder);
+        return new BenchShape(Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))), checkpoint.Config);
+    }
+
     /// <summary>Weights of the linear maps in all layers, without biases and norms.</summary>
     public long LayerWeights => Config.LayerCount * Projections.All.Sum(projection => (long)projection.Inputs(Config) * projection.Outputs(Config));
 

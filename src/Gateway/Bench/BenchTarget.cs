@@ -25,6 +25,8 @@ internal sealed record BenchTarget(string Text, bool? Met)
         { Name: "load_cached", Shape: "S" } => AtMost(row, 0.3),
         { Name: "itl_under_prefill", Context: < 1000 } => Times(row, 4),
         { Name: "itl_under_prefill" } => Times(row, 3),
+        { Name: "perplexity", Weights: "int8" } => Times(row, 1.005),
+        { Name: "perplexity", Weights: "int4" } => Times(row, 1.04),
         _ => None,
     };
 

@@ -1,7 +1,9 @@
+using Gateway.Hosting;
 using Gateway.Model.Network;
 using Gateway.Model.Numerics;
 using Gateway.Model.Text;
 using Gateway.Model.Weights;
+using Gateway.Training.Pretraining;
 
 namespace Gateway.Bench;
 
@@ -12,7 +14,7 @@ namespace Gateway.Bench;
 internal sealed class QuantizationQuality
 {
     /// <summary>Tokens of a window.</summary>
-    public const int Window = 256;
+    private const int Window = 256;
 
     private const int MostWindows = 256;
     private const long MostLogits = 1L << 31;
@@ -22,9 +24,27 @@ internal sealed class QuantizationQuality
     private readonly Compute _compute;
     private readonly List<int[]> _windows;
 
+    /// <summary>Compares every quantized format of the options with f32 on a text.</summary>
+    /// <param name="options">The model, or none for the starter; the formats; the threads.</param>
+    /// <param name="text">A plain file, or rows of a corpus (.jsonl.gz).</param>
+    /// <param name="progress">Told after every window.</param>
+    /// <param name="cancellationToken">Ends the run.</param>
+    /// <exception cref="InvalidDataException">The text is too short or not what its name says.</exception>
+    /// <exception cref="ModelFormatException">The model cannot be loaded.</exception>
+    public static async Task<IReadOnlyList<BenchRow>> RunAsync(BenchOptions options, string text, BenchProgress progress, CancellationToken cancellationToken)
+    {
+        var documents = text.EndsWith(".jsonl.gz", StringComparison.Ordinal)
+            ? Corpus.Read(text).Select(document => document.Text).OfType<string>()
+            : [await File.ReadAllTextAsync(text, cancellationToken).ConfigureAwait(false)];
+        var folder = options.Model ?? ServeOptions.StarterModel;
+        using var compute = new Compute(options.Threads);
+        var quality = new QuantizationQuality(folder, BenchShape.Of(folder), documents, compute);
+        return [.. options.Weights.Where(format => format != WeightFormat.F32).SelectMany(format => quality.Measure(format, progress, cancellationToken))];
+    }
+
     /// <summary>Cuts the text into windows; a long one is cut off where 2³¹ logits are reached.</summary>
-    /// <exception cref="ArgumentException">The text has less than one window.</exception>
-    public QuantizationQuality(string folder, BenchShape shape, IEnumerable<string> documents, Compute compute)
+    /// <exception cref="InvalidDataException">The text has less than one window.</exception>
+    private QuantizationQuality(string folder, BenchShape shape, IEnumerable<string> documents, Compute compute)
     {
         (_folder, _shape, _compute) = (folder, shape, compute);
         var tokenizer = Tokenizer.Load(folder);
@@ -33,16 +53,16 @@ internal sealed class QuantizationQuality
         _windows = [.. documents.SelectMany(text => tokenizer.Encode(text).Chunk(length)).Where(window => window.Length == length).Take(most)];
         if (_windows.Count == 0)
         {
-            throw new ArgumentException($"the text has fewer than {length} tokens in a row: give a longer one.", nameof(documents));
+            throw new InvalidDataException($"the text has fewer than {length} tokens in a row: give a longer one.");
         }
     }
 
     /// <summary>Predicted tokens in all windows: the first of each is given.</summary>
-    public int Tokens => _windows.Sum(window => window.Length - 1);
+    private int Tokens => _windows.Sum(window => window.Length - 1);
 
     /// <summary>Compares a format with f32.</summary>
     /// <exception cref="ModelFormatException">The checkpoint cannot be loaded.</exception>
-    public IReadOnlyList<BenchRow> Measure(WeightFormat format, BenchProgress progress, CancellationToken cancellationToken)
+    private IReadOnlyList<BenchRow> Measure(WeightFormat format, BenchProgress progress, CancellationToken cancellationToken)
     {
         progress.Begin($"{_shape.Name} {format.Name()}: quality", _windows.Count);
         using var reference = new Scorer(_folder, _compute, WeightFormat.F32);

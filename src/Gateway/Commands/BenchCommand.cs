@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Gateway.Bench;
+using Gateway.Model.Text;
 using Gateway.Model.Weights;
 using Spectre.Console;
 
@@ -28,6 +29,8 @@ internal static class BenchCommand
             DefaultValueFactory = _ => "int8,int4",
         };
         var only = new Option<string?>("--only") { Description = $"Rows to measure, comma-separated: {string.Join(", ", BenchOptions.RowNames)}." };
+        var quality = new Option<bool>("--quality") { Description = "Measure what the formats cost in quality on --text instead: perplexity, KL to f32, top-1 agreement." };
+        var text = new Option<string?>("--text") { Description = "Text for --quality: a plain file, or .jsonl.gz rows with \"text\"." };
         var json = new Option<string?>("--json") { Description = "Also write the rows to this file." };
         var threads = new Option<int>("--threads") { Description = "Compute threads.", DefaultValueFactory = _ => Environment.ProcessorCount };
         var command = new Command(
@@ -43,9 +46,10 @@ internal static class BenchCommand
               gateway bench
               gateway bench --shape S --weights int8 --only limit_read,decode --json decode.json
               gateway bench --model ~/models/Qwen2.5-0.5B-Instruct --weights bf16,int8,int4
+              gateway bench --quality --text book.txt
             """)
         {
-            shape, model, weights, only, json, threads,
+            shape, model, weights, only, quality, text, json, threads,
         };
         command.SetAction((parsed, cancellationToken) =>
         {
@@ -59,7 +63,13 @@ internal static class BenchCommand
                     Only = parsed.GetValue(only) is { } names ? [.. Names(names).Select(Row)] : BenchOptions.RowNames,
                     Threads = parsed.GetValue(threads),
                 };
-                return RunAsync(options, parsed.GetValue(json), cancellationToken);
+                if (!parsed.GetValue(quality))
+                {
+                    return RunAsync(progress => new BenchRun(options, progress).RunAsync(cancellationToken), parsed.GetValue(json), cancellationToken);
+                }
+
+                var path = parsed.GetValue(text) ?? throw new ArgumentException("--quality needs a text: pass --text FILE");
+                return RunAsync(progress => QuantizationQuality.RunAsync(options, path, progress, cancellationToken), parsed.GetValue(json), cancellationToken);
             }
             catch (ArgumentException refusal)
             {
@@ -69,7 +79,8 @@ internal static class BenchCommand
         return command;
     }
 
-    private static async Task<int> RunAsync(BenchOptions options, string? json, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(
+        Func<BenchProgress, Task<IReadOnlyList<BenchRow>>> run, string? json, CancellationToken cancellationToken)
     {
         try
         {
@@ -91,7 +102,7 @@ internal static class BenchCommand
                         bar.Description = done < 1 && now.Length > 0 ? $"{stage}, {now}".EscapeMarkup() : stage.EscapeMarkup();
                         bar.Value = done;
                     });
-                    rows = await Task.Run(() => new BenchRun(options, progress).RunAsync(cancellationToken), cancellationToken);
+                    rows = await Task.Run(() => run(progress), cancellationToken);
                 });
             if (Console.IsOutputRedirected)
             {
@@ -106,7 +117,7 @@ internal static class BenchCommand
 
             return 0;
         }
-        catch (ModelFormatException refusal)
+        catch (Exception refusal) when (refusal is ModelFormatException or TokenizerException or InvalidDataException or FileNotFoundException)
         {
             return await Refusal.WriteAsync(refusal.Message);
         }
