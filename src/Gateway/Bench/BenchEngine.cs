@@ -37,9 +37,12 @@ internal sealed class BenchEngine : IDisposable
     public IReadOnlyList<string> Adapters { get; }
 
     /// <summary>Submits a greedy request without end tokens and with a prompt that never came before, so that no cached prefix serves it.</summary>
-    public StreamClock Start(int promptTokens, int maximumTokens, string? adapter = null) => new(Engine, new GenerationRequest
+    public StreamClock Start(int promptTokens, int maximumTokens, string? adapter = null) => Start(Prompt(promptTokens), maximumTokens, adapter);
+
+    /// <summary>Submits a greedy request without end tokens.</summary>
+    public StreamClock Start(int[] prompt, int maximumTokens, string? adapter = null) => new(Engine, new GenerationRequest
     {
-        Prompt = Prompt(promptTokens),
+        Prompt = prompt,
         MaximumTokens = maximumTokens,
         Adapter = adapter is null ? null : _slots.Acquire(adapter),
     });

@@ -1,6 +1,8 @@
 using Gateway.Engine;
+using Gateway.Hosting;
 using Gateway.Model.Network;
 using Gateway.Model.Numerics;
+using Gateway.Model.Text;
 using Gateway.Model.Weights;
 
 namespace Gateway.Bench;
@@ -83,12 +85,13 @@ internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
             _rows.Add(load.Rows);
         }
 
-        if (!((string[])["prefill", "decode", "decode_resident", "mixed", "one_adapter", "itl_under_prefill", "swap"]).Any(IsRow))
+        if (!((string[])["prefill", "decode", "decode_resident", "mixed", "one_adapter", "itl_under_prefill", "speculation", "swap"]).Any(IsRow))
         {
             return;
         }
 
-        var engineOptions = new EngineOptions { CacheBlocks = CacheBlocks };
+        // Random weights repeat themselves, which is easy to guess: with speculation their figures would be too good.
+        var engineOptions = new EngineOptions { CacheBlocks = CacheBlocks, Speculation = Speculate.Never };
         using var model = Transformer.Load(folder, compute, format);
         using (var serving = new ServingSeries(model, shape, format, engineOptions, IsRow))
         {
@@ -109,12 +112,29 @@ internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
             _rows.Add(_ => interference.Rows());
         }
 
+        if (IsRow("speculation") && options.Model is null)
+        {
+            await SpeculateAsync(shape, format, work, engineOptions, compute, cancellationToken).ConfigureAwait(false);
+        }
+
         if (IsRow("swap"))
         {
             using var swap = new SwapSeries(model, shape, format, engineOptions, work);
             await AlternateAsync($"{stage}: swaps", swap.All, cancellationToken).ConfigureAwait(false);
             _rows.Add(swap.Rows);
         }
+    }
+
+    /// <summary>Speculation on a checkpoint that says real text.</summary>
+    private async Task SpeculateAsync(
+        BenchShape shape, WeightFormat format, string work, EngineOptions engineOptions, Compute compute, CancellationToken cancellationToken)
+    {
+        var folder = Path.Combine(work, "scripted");
+        ScriptedCheckpoint.Write(folder, shape.Config);
+        using var model = Transformer.Load(folder, compute, format);
+        using var speculation = new SpeculationSeries(model, Tokenizer.Load(ServeOptions.StarterModel), shape, format, engineOptions);
+        await AlternateAsync($"{shape.Name} {format.Name()}: speculation", speculation.All, cancellationToken).ConfigureAwait(false);
+        _rows.Add(_ => speculation.Rows());
     }
 
     private bool IsWanted(string row) => options.Only.Contains(row, StringComparer.Ordinal);

@@ -25,6 +25,7 @@ internal sealed record BenchTarget(string Text, bool? Met)
         { Name: "load_cached", Shape: "S" } => AtMost(row, 0.3),
         { Name: "itl_under_prefill", Context: < 1000 } => Times(row, 4),
         { Name: "itl_under_prefill" } => Times(row, 3),
+        { Name: "speculation" } => AtLeast(row, row.Unit.EndsWith("prose", StringComparison.Ordinal) ? 0.98 : 1.3),
         { Name: "perplexity", Weights: "int8" } => Times(row, 1.005),
         { Name: "perplexity", Weights: "int4" } => Times(row, 1.04),
         _ => None,
@@ -32,6 +33,9 @@ internal sealed record BenchTarget(string Text, bool? Met)
 
     private static BenchTarget Share(BenchRow row, double least) =>
         new(string.Create(CultureInfo.InvariantCulture, $"≥ {100 * least:F0} %"), row.Share >= least);
+
+    private static BenchTarget AtLeast(BenchRow row, double least) =>
+        new(string.Create(CultureInfo.InvariantCulture, $"≥ {least}"), row.Value >= least);
 
     private static BenchTarget AtMost(BenchRow row, double most) =>
         new(string.Create(CultureInfo.InvariantCulture, $"≤ {most} {row.Unit}"), row.Value <= most);
