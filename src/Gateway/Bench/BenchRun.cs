@@ -14,13 +14,13 @@ internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
 {
     private const int CacheBlocks = 1024;
 
-    private readonly MachineSeries _machine = new(options.Threads);
-    private readonly List<Func<Roofline, IEnumerable<BenchRow>>> _rows = [];
+    private readonly List<MachineSeries> _machine = [];
+    private readonly List<BenchRow> _rows = [];
 
     /// <summary>
     /// Measures and returns the rows:
     /// 1. make the weights of each shape; 2. measure each weight format: loading, then serving, in alternating rounds together
-    /// with the machine's limits; 3. measure training; 4. compare everything with the medians of the limits.
+    /// with the machine's limits, with which they are compared; 3. measure training.
     /// </summary>
     /// <exception cref="ModelFormatException">The checkpoint cannot be measured.</exception>
     public async Task<IReadOnlyList<BenchRow>> RunAsync(CancellationToken cancellationToken)
@@ -48,8 +48,7 @@ internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
                 if (IsWanted("train_lora") && (shape == BenchShape.S || options.Model is not null))
                 {
                     using var train = new TrainSeries(folder, shape, compute);
-                    await AlternateAsync($"{shape.Name}: training", train.All, cancellationToken).ConfigureAwait(false);
-                    _rows.Add(train.Rows);
+                    await AlternateAsync($"{shape.Name}: training", train.All, train.Rows, cancellationToken).ConfigureAwait(false);
                 }
 
                 if (options.Model is null)
@@ -58,13 +57,12 @@ internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
                 }
             }
 
-            if (_machine.All[0].Values.Count == 0)
+            if (_machine.Count == 0)
             {
-                await AlternateAsync("machine", [], cancellationToken).ConfigureAwait(false);
+                await AlternateAsync("machine", [], _ => [], cancellationToken).ConfigureAwait(false);
             }
 
-            var limits = _machine.Roofline;
-            return [.. MachineSeries.Rows(limits).Concat(_rows.SelectMany(rows => rows(limits))).Where(row => IsWanted(row.Name))];
+            return [.. MachineSeries.Rows(_machine).Concat(_rows).Where(row => IsWanted(row.Name))];
         }
         finally
         {
@@ -81,8 +79,7 @@ internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
         var load = new LoadSeries(folder, Path.Combine(work, "cache"), shape, format, compute, IsRow);
         if (load.All.Count > 0)
         {
-            await AlternateAsync($"{stage}: loading", load.All, cancellationToken).ConfigureAwait(false);
-            _rows.Add(load.Rows);
+            await AlternateAsync($"{stage}: loading", load.All, load.Rows, cancellationToken).ConfigureAwait(false);
         }
 
         if (!((string[])["prefill", "decode", "decode_resident", "mixed", "one_adapter", "itl_under_prefill", "speculation", "swap"]).Any(IsRow))
@@ -95,8 +92,7 @@ internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
         using var model = Transformer.Load(folder, compute, format);
         using (var serving = new ServingSeries(model, shape, format, engineOptions, IsRow))
         {
-            await AlternateAsync(stage, serving.All, cancellationToken).ConfigureAwait(false);
-            _rows.Add(serving.Rows);
+            await AlternateAsync(stage, serving.All, serving.Rows, cancellationToken).ConfigureAwait(false);
         }
 
         // One shape is enough for what depends on scheduling and not on size.
@@ -108,8 +104,7 @@ internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
         if (IsRow("itl_under_prefill"))
         {
             using var interference = new InterferenceSeries(model, shape, format, engineOptions);
-            await AlternateAsync($"{stage}: long prompts", interference.All, cancellationToken).ConfigureAwait(false);
-            _rows.Add(_ => interference.Rows());
+            await AlternateAsync($"{stage}: long prompts", interference.All, _ => interference.Rows(), cancellationToken).ConfigureAwait(false);
         }
 
         if (IsRow("speculation") && options.Model is null)
@@ -120,8 +115,7 @@ internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
         if (IsRow("swap"))
         {
             using var swap = new SwapSeries(model, shape, format, engineOptions, work);
-            await AlternateAsync($"{stage}: swaps", swap.All, cancellationToken).ConfigureAwait(false);
-            _rows.Add(swap.Rows);
+            await AlternateAsync($"{stage}: swaps", swap.All, swap.Rows, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -133,16 +127,20 @@ internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
         ScriptedCheckpoint.Write(folder, shape.Config);
         using var model = Transformer.Load(folder, compute, format);
         using var speculation = new SpeculationSeries(model, Tokenizer.Load(ServeOptions.StarterModel), shape, format, engineOptions);
-        await AlternateAsync($"{shape.Name} {format.Name()}: speculation", speculation.All, cancellationToken).ConfigureAwait(false);
-        _rows.Add(_ => speculation.Rows());
+        await AlternateAsync($"{shape.Name} {format.Name()}: speculation", speculation.All, _ => speculation.Rows(), cancellationToken).ConfigureAwait(false);
     }
 
     private bool IsWanted(string row) => options.Only.Contains(row, StringComparer.Ordinal);
 
-    private async Task AlternateAsync(string stage, IReadOnlyList<Series> series, CancellationToken cancellationToken)
+    /// <summary>Measures series in turn with the machine's limits, which vary in minutes; <paramref name="rows"/> compares them.</summary>
+    private async Task AlternateAsync(
+        string stage, IReadOnlyList<Series> series, Func<Roofline, IEnumerable<BenchRow>> rows, CancellationToken cancellationToken)
     {
-        List<Series> all = [.. _machine.All, .. series];
+        var machine = new MachineSeries(options.Threads);
+        List<Series> all = [.. machine.All, .. series];
         progress.Begin(stage, all.Count * (BenchOptions.Rounds + 1));
         await Series.AlternateAsync(all, BenchOptions.Rounds, progress, cancellationToken).ConfigureAwait(false);
+        _machine.Add(machine);
+        _rows.AddRange(rows(machine.Roofline));
     }
 }

@@ -20,15 +20,17 @@ internal sealed class MachineSeries
     /// <summary>What to measure.</summary>
     public IReadOnlyList<Series> All => [_fma, _int8, _read];
 
-    /// <summary>The medians of all rounds.</summary>
+    /// <summary>The medians of the rounds.</summary>
     public Roofline Roofline => new(_fma.Median, _int8.Median, _read.Median);
 
-    /// <summary>The limits as rows: each is its own limit.</summary>
-    public static IEnumerable<BenchRow> Rows(Roofline limits)
+    /// <summary>The medians of all rounds of a run as rows: each is its own limit.</summary>
+    public static IEnumerable<BenchRow> Rows(IReadOnlyCollection<MachineSeries> run)
     {
-        yield return Row("limit_fma_f32", "f32", limits.FmaF32 / 1e9, "GFLOPS");
-        yield return Row("limit_vnni_int8", "int8", limits.Int8 / 1e9, "GOPS");
-        yield return Row("limit_read", string.Empty, limits.Read / 1e9, "GB/s");
+        yield return Row("limit_fma_f32", "f32", MedianOf(machine => machine._fma) / 1e9, "GFLOPS");
+        yield return Row("limit_vnni_int8", "int8", MedianOf(machine => machine._int8) / 1e9, "GOPS");
+        yield return Row("limit_read", string.Empty, MedianOf(machine => machine._read) / 1e9, "GB/s");
+
+        double MedianOf(Func<MachineSeries, Series> series) => Series.MedianOf([.. run.SelectMany(machine => series(machine).Values)]);
     }
 
     private static BenchRow Row(string name, string weights, double value, string unit) =>
