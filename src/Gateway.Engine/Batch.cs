@@ -47,9 +47,9 @@ internal sealed class Batch : IDisposable
     public Span<float> Logits => _logits.Span;
 
     /// <summary>Adds the next tokens of a sequence, whose blocks are reserved.</summary>
-    public void Add(Sequence sequence, int tokens, int proposed)
+    public void Add(Sequence sequence, int tokens, int proposed, bool readsPrompt)
     {
-        if (sequence.Load.ReadsPrompt)
+        if (readsPrompt)
         {
             PromptRows += tokens;
         }

@@ -8,7 +8,7 @@ public sealed record EngineOptions
 
     /// <summary>
     /// Rows that one step may process; more than <see cref="MaximumRunning"/>, so that prefills always advance. While somebody
-    /// else's reply is under way a prompt gets fewer, so that a step stays within three times one without a prompt.
+    /// else's reply is under way a prompt gets fewer, so that a step stays well within four times one without a prompt.
     /// </summary>
     public int TokenBudget { get; init; } = 256;
 

@@ -113,7 +113,7 @@ public sealed partial class InferenceEngine : IDisposable
         var preempted = PreemptVictims();
         for (var i = 0; i < _running.Count; i++)
         {
-            _running[i].Reserve(_running[i].Load.Cached + _grants[i], _pool);
+            _running[i].Reserve(_grants[i], _pool);
         }
 
         if (!preempted)
@@ -128,7 +128,7 @@ public sealed partial class InferenceEngine : IDisposable
     {
         for (var i = 0; i < _running.Count; i++)
         {
-            _loads[i] = _running[i].Load;
+            _loads[i] = _running[i].Load(_pool);
         }
 
         return _loads.AsSpan(0, _running.Count);
@@ -162,7 +162,7 @@ public sealed partial class InferenceEngine : IDisposable
 
             var sequence = _waiting[Scheduler.NextAdmission(_queue.AsSpan(0, _waiting.Count))];
             var shared = sequence.SharePrefix(_pool);
-            if (!Scheduler.Fits(sequence.Load, _pool.Free))
+            if (!Scheduler.Fits(sequence.Load(_pool), _pool.Free))
             {
                 sequence.GiveUpBlocks(_pool);
                 return;
@@ -175,35 +175,41 @@ public sealed partial class InferenceEngine : IDisposable
                 _cachedPromptTokens += shared;
             }
 
-            sequence.Reserve(sequence.Load.Cached + sequence.Load.Pending, _pool);
+            sequence.Reserve(sequence.Pending, _pool);
             _waiting.Remove(sequence);
             _grants[_running.Count] = 0;
             _running.Add(sequence);
         }
     }
 
+    /// <summary>Prompts come first: their attention is the largest piece of work, and small pieces behind it even out the threads.</summary>
     private void BuildBatch()
     {
-        var (replies, prompts) = (0, false);
+        var (replies, budget) = (0, _options.TokenBudget);
         for (var i = 0; i < _running.Count; i++)
         {
-            if (_grants[i] > 0)
+            budget -= _grants[i];
+            if (_grants[i] > 0 && _loads[i].ReadsPrompt)
             {
-                prompts |= _running[i].Load.ReadsPrompt;
+                _running[i].Reserve(_grants[i], _pool);
+                _batch.Add(_running[i], _grants[i], proposed: 0, readsPrompt: true);
+            }
+            else if (_grants[i] > 0)
+            {
                 replies++;
             }
         }
 
         // Proposals get what nobody else may need: rows of a step without prompts, and blocks beyond one for everybody.
-        var rows = prompts || _options.Speculation == Speculate.Never ? 0 : Math.Min(MaximumProposedRows, _options.TokenBudget - replies);
+        var rows = _batch.Count > 0 || _options.Speculation == Speculate.Never ? 0 : Math.Min(MaximumProposedRows, budget);
         for (var i = 0; i < _running.Count; i++)
         {
-            if (_grants[i] > 0)
+            if (_grants[i] > 0 && !_loads[i].ReadsPrompt)
             {
                 var proposed = _pool.Free <= _running.Count ? 0 : _running[i].Propose(rows, replies, _options.Speculation == Speculate.Always ? null : _cost);
                 rows -= proposed;
-                _running[i].Reserve(_running[i].Load.Cached + _grants[i] + proposed, _pool);
-                _batch.Add(_running[i], _grants[i], proposed);
+                _running[i].Reserve(_grants[i] + proposed, _pool);
+                _batch.Add(_running[i], _grants[i], proposed, readsPrompt: false);
             }
         }
     }

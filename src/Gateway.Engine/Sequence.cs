@@ -80,7 +80,10 @@ internal sealed class Sequence
     public bool Started { get; private set; }
 
     /// <summary>What the scheduler needs to know.</summary>
-    public SequenceLoad Load => new(_cached, _length - _cached, _blockCount, Share.Served);
+    public SequenceLoad Load(BlockPool pool) => new(_cached, _length - _cached, _blockCount, pool.HeldAlone(_blocks.AsSpan(0, _blockCount)), Share.Served);
+
+    /// <summary>Tokens to compute before the next can be drawn.</summary>
+    public int Pending => _length - _cached;
 
     /// <summary>Tokens of the reply so far, an end token included.</summary>
     public int Sampled => _length - _promptLength;
@@ -123,10 +126,10 @@ internal sealed class Sequence
         return first;
     }
 
-    /// <summary>Takes the blocks that <paramref name="tokens"/> positions need; the scheduler has made sure that they are free.</summary>
+    /// <summary>Takes the blocks that the next <paramref name="tokens"/> positions need; the scheduler has made sure that they are free.</summary>
     public void Reserve(int tokens, BlockPool pool)
     {
-        var needed = Scheduler.BlocksFor(tokens) - _blockCount;
+        var needed = Scheduler.BlocksFor(_cached + tokens) - _blockCount;
         if (needed > 0)
         {
             if (!pool.TryTake(_blocks.AsSpan(_blockCount, needed)))

@@ -65,6 +65,18 @@ public sealed class BlockPool
         return true;
     }
 
+    /// <summary>How many of these blocks have a single holder.</summary>
+    public int HeldAlone(ReadOnlySpan<int> blocks)
+    {
+        var count = 0;
+        foreach (var block in blocks)
+        {
+            count += _holders[block] == 1 ? 1 : 0;
+        }
+
+        return count;
+    }
+
     /// <summary>Holds the block with this key once more, if there is one.</summary>
     public bool TryShare(BlockKey key, out int block)
     {

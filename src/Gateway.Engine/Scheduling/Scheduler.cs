@@ -6,7 +6,8 @@ namespace Gateway.Engine.Scheduling;
 /// Decides what one step computes: numbers in, numbers out. Running sequences are ordered by admission. Replies go first, so
 /// that a long prompt never stops them; prompts share what is left of the step. A sequence is admitted only when the blocks of
 /// all its known tokens are free, so prompts never run out midway; when a growing reply finds no block, the youngest sequence
-/// gives its blocks up and is computed again later. The oldest is never the victim of another, therefore every sequence ends.
+/// gives its blocks up and is computed again later. A step needs at most one more block per reply, and the youngest frees at
+/// least one: the block of its last token is nobody else's. So the oldest is never a victim, and every sequence ends.
 /// Among callers the one that was served least comes first (virtual token counters: Sheng et al. 2024), and inside one caller
 /// the oldest; nobody overtakes a sequence that is first in this order and does not fit yet, therefore nobody starves.
 /// </summary>
@@ -41,7 +42,7 @@ public static class Scheduler
             while (needed > freeBlocks && i <= youngest)
             {
                 grants[youngest] = Preempt;
-                freeBlocks += running[youngest].Blocks;
+                freeBlocks += running[youngest].OwnBlocks;
                 youngest--;
             }
 

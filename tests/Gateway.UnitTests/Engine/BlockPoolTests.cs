@@ -47,9 +47,9 @@ public sealed class BlockPoolTests
         pool.Publish(block, key);
 
         Assert.True(pool.TryShare(key, out var shared));
-        Assert.Equal((block, 1), (shared, pool.Free));
+        Assert.Equal((block, 1, 0), (shared, pool.Free, pool.HeldAlone([block])));
         pool.Return([block]);
-        Assert.Equal(1, pool.Free);
+        Assert.Equal((1, 1), (pool.Free, pool.HeldAlone([block])));
         pool.Return([block]);
         Assert.Equal(2, pool.Free);
         Assert.True(pool.TryShare(key, out shared));

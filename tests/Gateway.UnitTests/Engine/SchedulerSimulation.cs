@@ -131,7 +131,7 @@ internal sealed class SchedulerSimulation(int blocks, int maximumRunning)
 
         public bool Ended => Length == _end;
 
-        public SequenceLoad Load(double served) => new(Cached, Length - Cached, Blocks, served);
+        public SequenceLoad Load(double served) => new(Cached, Length - Cached, Blocks, Blocks, served);
 
         public void Reserve(int tokens) => Blocks = Math.Max(Blocks, Scheduler.BlocksFor(Cached + tokens));
 
