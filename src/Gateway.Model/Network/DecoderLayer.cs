@@ -90,7 +90,7 @@ internal sealed unsafe class DecoderLayer : IDisposable
             new(Projection.Key, (normed ? activations.RawKey : activations.Key).Data),
             new(Projection.Value, activations.Value.Data),
         };
-        Project(plan, activations.Normed, activations, new ReadOnlySpan<Target>(targets, 3), accumulate: false);
+        Project(plan, activations.Normed, activations, new ReadOnlySpan<Target>(targets, 3));
         if (normed)
         {
             NormHeads(rows, _config.HeadCount, QueryNorm!, activations.RawQuery, activations.Query, activations.QueryInverseRms);
@@ -102,18 +102,16 @@ internal sealed unsafe class DecoderLayer : IDisposable
 
         attention.Run(_compute, _index, plan, activations);
 
-        CopyRows(input, middle, rows, width);
         targets[0] = new(Projection.Output, middle);
-        Project(plan, activations.Attended, activations, new ReadOnlySpan<Target>(targets, 1), accumulate: true);
+        Project(plan, activations.Attended, activations, new ReadOnlySpan<Target>(targets, 1), residual: input);
 
         _compute.RmsNorm(middle, PostNorm.Data, rows, width, _config.RmsNormEpsilon, activations.PostNormed.Data, activations.PostInverseRms.Data);
         targets[0] = new(Projection.Gate, activations.Gate.Data);
         targets[1] = new(Projection.Up, activations.Up.Data);
-        Project(plan, activations.PostNormed, activations, new ReadOnlySpan<Target>(targets, 2), accumulate: false);
+        Project(plan, activations.PostNormed, activations, new ReadOnlySpan<Target>(targets, 2));
         _compute.SwiGlu(activations.Gate.Data, activations.Up.Data, checked(rows * _config.IntermediateSize), activations.Activated.Data);
-        CopyRows(middle, output, rows, width);
         targets[0] = new(Projection.Down, output);
-        Project(plan, activations.Activated, activations, new ReadOnlySpan<Target>(targets, 1), accumulate: true);
+        Project(plan, activations.Activated, activations, new ReadOnlySpan<Target>(targets, 1), residual: middle);
     }
 
     /// <inheritdoc/>
@@ -132,24 +130,15 @@ internal sealed unsafe class DecoderLayer : IDisposable
 
     private static KeyValuePair<string, Action<Matrix>> Copy(string name, Matrix target) => new(name, value => value.Span.CopyTo(target.Span));
 
-    private static void CopyRows(float* source, float* target, int rows, int width)
-    {
-        if (source != target)
-        {
-            var bytes = (long)rows * width * sizeof(float);
-            Buffer.MemoryCopy(source, target, bytes, bytes);
-        }
-    }
-
     private void NormHeads(int rows, int heads, Matrix norm, RowBuffer raw, RowBuffer normed, RowBuffer inverseRms) =>
         _compute.RmsNorm(raw.Data, norm.Data, checked(rows * heads), _config.HeadDimension, _config.RmsNormEpsilon, normed.Data, inverseRms.Data);
 
     /// <summary>
-    /// y (+)= x·Wᵀ + b for projections that share their input, then y += (scale·(x·Aᵀ))·Bᵀ for the rows of each adapter:
+    /// y = (residual +) x·Wᵀ + b for projections that share their input, then y += (scale·(x·Aᵀ))·Bᵀ for the rows of each adapter:
     /// 1. the base products and every adapter's x·Aᵀ in one job; 2. biases; 3. every adapter's second product in one job.
     /// An adapter in training comes first with its x·Aᵀ, and its second product follows the base product chunk by chunk.
     /// </summary>
-    private void Project(RowPlan plan, RowBuffer input, LayerActivations activations, ReadOnlySpan<Target> targets, bool accumulate)
+    private void Project(RowPlan plan, RowBuffer input, LayerActivations activations, ReadOnlySpan<Target> targets, float* residual = null)
     {
         var group = LinearGroups.Of(targets[0].Projection);
         MultiplyTrained(plan, input, activations, targets);
@@ -158,7 +147,8 @@ internal sealed unsafe class DecoderLayer : IDisposable
         foreach (var target in targets)
         {
             var weight = this[target.Projection].Weight;
-            var product = new Product(input.Data, weight.Depth, plan.Rows, weight, target.Y, weight.Width, accumulate);
+            var product = new Product(input.Data, weight.Depth, plan.Rows, weight, target.Y, weight.Width, accumulate: false);
+            product = residual is null ? product : product.From(residual);
             var trained = this[target.Projection].Bias is null ? plan.Trained?.Find(_index, target.Projection) : null;
             products.Add(trained is null ? product : product.Then(activations.Inner[(int)target.Projection].Data, trained.Up));
         }

@@ -122,6 +122,11 @@ public sealed unsafe partial class Compute
             int columns = Math.Min(place->Split.ColumnsPerChunk, product.Width - column);
             byte* panels = product.Panels + (column / WeightMatrix.PanelWidth * product.PanelBytes);
             float* target = product.C + ((nint)row * product.Ldc) + column;
+            if (product.Start is not null)
+            {
+                RegisterTile.Copy(product.Start + ((nint)row * product.Ldc) + column, product.Ldc, target, product.Ldc, rows, columns);
+            }
+
             if (product.Quantized)
             {
                 kernels.MultiplyQuantized(quantized, row, rows, product.Format == PanelFormat.Int4, panels, product.PanelBytes, columns, target, product.Ldc, product.Accumulate);

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Gateway.Model.Numerics;
 
@@ -18,9 +19,10 @@ internal static unsafe class Panel
                 continue;
             }
 
-            for (int j = 0; j < Width; j++)
+            Vector512<float>.Zero.StoreAligned(panel);
+            for (int j = 0; j < columns; j++)
             {
-                panel[j] = j < columns ? source[j] : 0f;
+                panel[j] = source[j];
             }
         }
     }
@@ -28,23 +30,35 @@ internal static unsafe class Panel
     /// <summary>Transposes a slice [columns, depth] of rows that are <paramref name="stride"/> floats apart.</summary>
     public static void PackTransposed(float* source, nint stride, int depth, int columns, float* panel)
     {
-        int k = 0;
-        if (columns == Width)
+        if (columns < Width)
         {
+            new Span<float>(panel, depth * Width).Clear();
+        }
+
+        int column = 0;
+        for (; column + 4 <= columns; column += 4)
+        {
+            float* rows = source + (column * stride);
+            int k = 0;
             for (; k + 4 <= depth; k += 4)
             {
-                for (int j = 0; j < Width; j += 4)
+                Transpose4By4(rows + k, stride, panel + (k * Width) + column);
+            }
+
+            for (; k < depth; k++)
+            {
+                for (int j = 0; j < 4; j++)
                 {
-                    Transpose4By4(source + (j * stride) + k, stride, panel + (k * Width) + j);
+                    panel[(k * Width) + column + j] = rows[(j * stride) + k];
                 }
             }
         }
 
-        for (; k < depth; k++)
+        for (; column < columns; column++)
         {
-            for (int j = 0; j < Width; j++)
+            for (int k = 0; k < depth; k++)
             {
-                panel[(k * Width) + j] = j < columns ? source[(j * stride) + k] : 0f;
+                panel[(k * Width) + column] = source[(column * stride) + k];
             }
         }
     }
@@ -91,9 +105,21 @@ internal static unsafe class Panel
         Vector128<float> row1 = Vector128.Load(source + stride);
         Vector128<float> row2 = Vector128.Load(source + (2 * stride));
         Vector128<float> row3 = Vector128.Load(source + (3 * stride));
-        for (int k = 0; k < 4; k++)
+        if (!Sse.IsSupported)
         {
-            Vector128.Create(row0.GetElement(k), row1.GetElement(k), row2.GetElement(k), row3.GetElement(k)).Store(target + (k * Width));
+            for (int k = 0; k < 4; k++)
+            {
+                Vector128.Create(row0.GetElement(k), row1.GetElement(k), row2.GetElement(k), row3.GetElement(k)).Store(target + (k * Width));
+            }
+
+            return;
         }
+
+        Vector128<float> low01 = Sse.UnpackLow(row0, row1), high01 = Sse.UnpackHigh(row0, row1);
+        Vector128<float> low23 = Sse.UnpackLow(row2, row3), high23 = Sse.UnpackHigh(row2, row3);
+        Sse.MoveLowToHigh(low01, low23).Store(target);
+        Sse.MoveHighToLow(low23, low01).Store(target + Width);
+        Sse.MoveLowToHigh(high01, high23).Store(target + (2 * Width));
+        Sse.MoveHighToLow(high23, high01).Store(target + (3 * Width));
     }
 }

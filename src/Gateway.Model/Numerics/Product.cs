@@ -39,6 +39,10 @@ public readonly unsafe struct Product
         return this with { TermLeft = left, TermPanels = right.Data, TermDepth = right.Depth };
     }
 
+    /// <summary>The same product added to other values than those in C: C = S + A·B.</summary>
+    /// <param name="start">S [rows, ldc]; when it is C itself, nothing is copied.</param>
+    internal Product From(float* start) => this with { Start = start == C ? null : start, Accumulate = true };
+
     internal float* A { get; }
 
     internal int Lda { get; }
@@ -49,7 +53,7 @@ public readonly unsafe struct Product
 
     internal int Ldc { get; }
 
-    internal bool Accumulate { get; }
+    internal bool Accumulate { get; private init; }
 
     internal float Scale { get; }
 
@@ -62,6 +66,9 @@ public readonly unsafe struct Product
     internal int Depth { get; }
 
     internal int Width { get; }
+
+    /// <summary>Values that C starts with, or null.</summary>
+    internal float* Start { get; private init; }
 
     /// <summary>L of a second product, or null.</summary>
     internal float* TermLeft { get; private init; }

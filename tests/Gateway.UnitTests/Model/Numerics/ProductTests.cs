@@ -116,6 +116,22 @@ public sealed unsafe class ProductTests
         }
     }
 
+    [Fact]
+    public void Multiply_FromOtherValues_GivesTheBitsOfCopyingThemFirst()
+    {
+        const int Rows = 61, Depth = 70, Width = 140;
+        using Matrix a = Values.Random(Rows, Depth, 1), weight = Values.Random(Width, Depth, 2), start = Values.Random(Rows, Width, 3);
+        using var packed = new PackedMatrix(Depth, Width);
+        packed.PackTransposed(weight.Data, Depth);
+        ForEverySet((compute, name) =>
+        {
+            using Matrix copied = Values.Random(Rows, Width, 3), result = Values.Random(Rows, Width, 4);
+            compute.Multiply(a.Data, Depth, Rows, packed, copied.Data, Width, accumulate: true);
+            compute.Multiply([new Product(a.Data, Depth, Rows, packed, result.Data, Width, accumulate: false).From(start.Data)]);
+            Assert.True(copied.Span.SequenceEqual(result.Span), name);
+        });
+    }
+
     [Theory]
     [InlineData(8, 130, 100)]
     [InlineData(3, 64, 31)]
