@@ -57,6 +57,7 @@ internal static class OutboundChatBody
             }
 
             WriteTemplateVariables(writer, request.TemplateVariables);
+            request.Format?.WriteTo(writer);
             writer.WriteBoolean("stream", request.Stream);
             if (request.Stream)
             {

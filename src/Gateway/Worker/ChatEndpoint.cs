@@ -1,6 +1,8 @@
+using System.Diagnostics.CodeAnalysis;
 using Gateway.Api.Wire;
 using Gateway.Engine;
 using Gateway.Engine.Adapters;
+using Gateway.Engine.Grammars;
 using Gateway.Engine.Sampling;
 
 namespace Gateway.Worker;
@@ -10,7 +12,8 @@ internal sealed class ChatEndpoint(WorkerRuntime runtime)
 {
     /// <summary>
     /// The road of a request: 1. read and check the body; 2. resolve the model and pin its adapter; 3. render the messages to
-    /// ids; 4. fit the reply into the context; 5. submit; 6. send the reply, whole or as events.
+    /// ids; 4. fit the reply into the context; 5. compile what it must look like; 6. submit; 7. send the reply, whole or as
+    /// events.
     /// </summary>
     public async Task<IResult> AnswerAsync(HttpContext context)
     {
@@ -38,47 +41,77 @@ internal sealed class ChatEndpoint(WorkerRuntime runtime)
                 return new ApiErrorResult(ApiError.ModelNotFound(request.Model));
             }
 
-            if (!TrySubmit(request, lease, out var stream, out var promptTokens, out error))
+            GenerationStream? stream = null;
+            try
             {
-                lease?.Dispose();
-                return new ApiErrorResult(error!);
-            }
+                if (!TryFit(request, out var prompt, out var maximumTokens, out error)
+                    || !TrySubmit(request, lease, prompt, maximumTokens, await GrammarAsync(request, maximumTokens, context.RequestAborted), out stream, out error))
+                {
+                    return new ApiErrorResult(error!);
+                }
 
-            return await new ReplySender(runtime, request, lease?.Generation, promptTokens).SendAsync(context, stream!);
+                return await new ReplySender(runtime, request, lease?.Generation, prompt.Length).SendAsync(context, stream);
+            }
+            catch (GrammarException refusal)
+            {
+                return new ApiErrorResult(Refusal(request.Format!, refusal));
+            }
+            finally
+            {
+                if (stream is null)
+                {
+                    lease?.Dispose();
+                }
+            }
         }
     }
 
-    /// <summary>Steps 3 to 5; when it fails the lease stays the caller's.</summary>
-    private bool TrySubmit(ChatCompletionRequest request, AdapterLease? lease, out GenerationStream? stream, out int promptTokens, out ApiError? error)
+    /// <summary>Steps 3 and 4.</summary>
+    private bool TryFit(ChatCompletionRequest request, [NotNullWhen(true)] out int[]? prompt, out int maximumTokens, [NotNullWhen(false)] out ApiError? error)
     {
-        stream = null;
-        promptTokens = 0;
-        if (!runtime.Prompts.TryRender(request, out var prompt, out error))
+        maximumTokens = 0;
+        if (!runtime.Prompts.TryRender(request, out prompt, out error))
         {
             return false;
         }
 
-        promptTokens = prompt.Length;
         var room = runtime.Engine.MaximumSequenceLength - prompt.Length;
-        if (room < (request.MaxTokens ?? 1))
-        {
-            error = ApiError.ContextLengthExceeded(prompt.Length, request.MaxTokens ?? 1, runtime.Engine.MaximumSequenceLength);
-            return false;
-        }
+        maximumTokens = request.MaxTokens ?? room;
+        error = room < (request.MaxTokens ?? 1)
+            ? ApiError.ContextLengthExceeded(prompt.Length, request.MaxTokens ?? 1, runtime.Engine.MaximumSequenceLength)
+            : null;
+        return error is null;
+    }
 
+    /// <summary>Step 5.</summary>
+    private async ValueTask<GrammarMatcher?> GrammarAsync(ChatCompletionRequest request, int maximumTokens, CancellationToken cancellation) =>
+        request.Format is { } format ? await runtime.Grammars.MatcherAsync(format, EndTokens(request), maximumTokens, cancellation) : null;
+
+    /// <summary>Step 6; when it fails the lease stays the caller's.</summary>
+    private bool TrySubmit(
+        ChatCompletionRequest request, AdapterLease? lease, int[] prompt, int maximumTokens, GrammarMatcher? grammar,
+        [NotNullWhen(true)] out GenerationStream? stream, [NotNullWhen(false)] out ApiError? error)
+    {
         var outcome = runtime.Engine.Submit(
             new GenerationRequest
             {
                 Prompt = prompt,
-                MaximumTokens = request.MaxTokens ?? room,
+                MaximumTokens = maximumTokens,
                 Sampling = Sampling(request),
-                EndTokens = request.IgnoreEnd ? [] : runtime.Config.EndTokens,
+                EndTokens = EndTokens(request),
+                Grammar = grammar,
                 Adapter = lease,
             },
             out stream);
         error = outcome == SubmitOutcome.Accepted ? null : ApiError.Overloaded(retryAfterSeconds: 1);
         return error is null;
     }
+
+    private IReadOnlyList<int> EndTokens(ChatCompletionRequest request) => request.IgnoreEnd ? [] : runtime.Config.EndTokens;
+
+    private static ApiError Refusal(ReplyFormat format, GrammarException refusal) => format.Kind is ReplyFormatKind.JsonSchema or ReplyFormatKind.JsonObject
+        ? ApiError.UnsupportedSchema(format.Field, refusal.Pointer, refusal.Problem)
+        : ApiError.InvalidValue(format.Field + refusal.Pointer.Replace('/', '.'), refusal.Problem + ".");
 
     /// <summary>OpenAI's defaults; without a seed every request draws differently.</summary>
     private static SamplingSettings Sampling(ChatCompletionRequest request) => new(

@@ -24,6 +24,7 @@ public sealed class WorkerRuntime : IDisposable
     {
         (Options, Clock, _compute, _model, Tokenizer) = (options, clock, compute, model, tokenizer);
         Prompts = new PromptRenderer(tokenizer, clock);
+        Grammars = new GrammarCache(tokenizer, model.Config.VocabularySize);
         Created = clock.GetUtcNow();
         Adapters = new AdapterSlots(model.Config, model.Fingerprint, new AdapterLimits(), options.MaximumAdapters, clock, model.WeightFormat);
         Engine = new InferenceEngine(model, Adapters, new EngineOptions { CacheBlocks = CacheBlocks(model, options.CacheBytes) });
@@ -55,6 +56,9 @@ public sealed class WorkerRuntime : IDisposable
 
     /// <summary>Messages to ids.</summary>
     internal PromptRenderer Prompts { get; }
+
+    /// <summary>Constraints of replies, compiled.</summary>
+    internal GrammarCache Grammars { get; }
 
     /// <summary>The adapters in memory.</summary>
     public AdapterSlots Adapters { get; }
@@ -99,6 +103,7 @@ public sealed class WorkerRuntime : IDisposable
     {
         Engine.Dispose();
         Adapters.Dispose();
+        Grammars.Dispose();
         _model.Dispose();
         _compute.Dispose();
     }

@@ -159,6 +159,15 @@ public sealed class ChatRoadTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_the_reply_must_look_like_reaches_the_worker()
+    {
+        using var response = await _gateway.ChatAsync(more: ""","structured_outputs":{"choice":["yes","no"]}""");
+
+        Assert.Equal(200, (int)response.StatusCode);
+        Assert.Equal("""["yes","no"]""", Assert.Single(_gateway.Worker.Requests).GetProperty("structured_outputs").GetProperty("choice").GetRawText());
+    }
+
+    [Fact]
     public async Task A_callers_own_template_is_refused_and_recorded()
     {
         using var response = await _gateway.ChatAsync(more: ""","chat_template":"{{ 1 }}" """);

@@ -47,8 +47,8 @@ public sealed record ApiError(int Status, string Type, string Code, string Messa
         new(400, InvalidRequest, "unsupported_content", $"Content of type '{kind}' is not supported. Send text parts only.", param);
 
     /// <summary>400: a JSON Schema construct that cannot be honoured.</summary>
-    public static ApiError UnsupportedSchema(string param, string pointer, string construct) =>
-        new(400, InvalidRequest, "unsupported_schema", $"The schema uses {construct} at '{pointer}', which is not supported. Remove or rewrite that construct.", param);
+    public static ApiError UnsupportedSchema(string param, string pointer, string problem) =>
+        new(400, InvalidRequest, "unsupported_schema", $"The schema cannot be enforced: '{(pointer.Length == 0 ? "#" : pointer)}' {problem}.", param);
 
     /// <summary>400: an unknown field while strict checking is on.</summary>
     public static ApiError UnknownParameter(string param) =>

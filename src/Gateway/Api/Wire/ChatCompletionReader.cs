@@ -35,6 +35,9 @@ internal sealed class ChatCompletionReader
     private Dictionary<string, JsonElement>? _variables;
     private string? _reasoningEffort;
     private bool? _addGenerationPrompt;
+    private readonly ReplyFormatReader _format;
+
+    public ChatCompletionReader() => _format = new ReplyFormatReader(_fields);
 
     /// <summary>The first failure, or null.</summary>
     public ApiError? Error => _fields.Error;
@@ -88,6 +91,7 @@ internal sealed class ChatCompletionReader
             Metadata = _metadata,
             ChatTemplate = _chatTemplate,
             TemplateVariables = _variables,
+            Format = _format.Format,
             AddGenerationPrompt = _addGenerationPrompt ?? true,
             IgnoredParameters = _ignored,
         };
@@ -118,6 +122,8 @@ internal sealed class ChatCompletionReader
             case "chat_template_kwargs": ReadVariables(value); break;
             case "reasoning_effort": _reasoningEffort = _fields.Text(value, name); break;
             case "add_generation_prompt": _addGenerationPrompt = _fields.Truth(value, name); break;
+            case ReplyFormat.ResponseFormat: _format.ReadResponseFormat(value); break;
+            case ReplyFormat.StructuredOutputs: _format.ReadStructuredOutputs(value); break;
             default: ReadOther(name, value); break;
         }
     }

@@ -64,6 +64,9 @@ public sealed record ChatCompletionRequest
     /// <summary>Extra variables for the template, an object; <c>reasoning_effort</c> is merged in when given.</summary>
     public IReadOnlyDictionary<string, JsonElement>? TemplateVariables { get; init; }
 
+    /// <summary>What the reply must look like, or null for any text.</summary>
+    public ReplyFormat? Format { get; init; }
+
     /// <summary>False to render without the assistant header.</summary>
     public bool AddGenerationPrompt { get; init; } = true;
 

@@ -19,7 +19,6 @@ internal static class NoOpFields
             ["logit_bias"] = IsEmptyObject,
             ["logprobs"] = IsFalse,
             ["top_logprobs"] = IsNumber(0),
-            ["response_format"] = IsTextFormat,
             ["tool_choice"] = value => IsText(value, "none") || IsText(value, "auto"),
             ["parallel_tool_calls"] = value => value.ValueKind == JsonValueKind.True,
             ["functions"] = IsEmptyArray,
@@ -51,7 +50,6 @@ internal static class NoOpFields
             ["add_special_tokens"] = IsFalse,
             ["documents"] = IsEmptyArray,
             ["echo"] = IsFalse,
-            ["structured_outputs"] = Never,
             ["priority"] = IsNumber(0),
             ["request_id"] = Never,
             ["session_id"] = IsString,
@@ -92,9 +90,6 @@ internal static class NoOpFields
     private static bool IsEmptyArray(JsonElement value) => value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0;
 
     private static bool IsEmptyObject(JsonElement value) => value.ValueKind == JsonValueKind.Object && !value.EnumerateObject().Any();
-
-    private static bool IsTextFormat(JsonElement value) =>
-        value.ValueKind == JsonValueKind.Object && value.TryGetProperty("type", out var type) && IsText(type, "text");
 
     private static Func<JsonElement, bool> IsNumber(double number) =>
         value => value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var given) && given == number;

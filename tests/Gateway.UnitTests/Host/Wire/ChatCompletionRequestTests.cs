@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Gateway.Api.Wire;
 using Xunit;
 
@@ -77,11 +78,9 @@ public sealed class ChatCompletionRequestTests
     [InlineData("frequency_penalty", "0.5")]
     [InlineData("logit_bias", "{\"1\":2}")]
     [InlineData("logprobs", "true")]
-    [InlineData("response_format", "{\"type\":\"json_object\"}")]
     [InlineData("tool_choice", "\"required\"")]
     [InlineData("modalities", "[\"audio\"]")]
     [InlineData("min_p", "0.1")]
-    [InlineData("structured_outputs", "{\"regex\":\"a\"}")]
     [InlineData("use_beam_search", "true")]
     [InlineData("adapter", "\"a\"")]
     public void TryParse_UnimplementedField_IsRefusedByName(string field, string value)
@@ -89,6 +88,49 @@ public sealed class ChatCompletionRequestTests
         var error = Refused("{\"model\":\"m\"," + Minimal + ",\"" + field + "\":" + value + "}");
 
         Assert.Equal((400, "unsupported_parameter", field), (error.Status, error.Code, error.Param));
+    }
+
+    [Theory]
+    [InlineData("\"response_format\":{\"type\":\"json_object\"}", ReplyFormatKind.JsonObject, "response_format", "")]
+    [InlineData("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"strict\":true,\"schema\":{\"type\":\"null\"}}}", ReplyFormatKind.JsonSchema, "response_format.json_schema.schema", "{\"type\":\"null\"}")]
+    [InlineData("\"structured_outputs\":{\"json\":{\"type\":\"null\"},\"disable_fallback\":true}", ReplyFormatKind.JsonSchema, "structured_outputs.json", "{\"type\":\"null\"}")]
+    [InlineData("\"structured_outputs\":{\"json\":\"{\\\"type\\\":\\\"null\\\"}\"}", ReplyFormatKind.JsonSchema, "structured_outputs.json", "{\"type\":\"null\"}")]
+    [InlineData("\"structured_outputs\":{\"regex\":\"a+\"},\"response_format\":{\"type\":\"text\"}", ReplyFormatKind.Regex, "structured_outputs.regex", "a+")]
+    [InlineData("\"structured_outputs\":{\"choice\":[\"a\",\"b\"],\"regex\":null}", ReplyFormatKind.Choice, "structured_outputs.choice", "[\"a\",\"b\"]")]
+    [InlineData("\"structured_outputs\":{\"json_object\":true}", ReplyFormatKind.JsonObject, "structured_outputs.json_object", "")]
+    public void TryParse_ReplyFormat_IsReadAndForwardedAsItCame(string field, ReplyFormatKind kind, string path, string source)
+    {
+        var format = Accepted("{\"model\":\"m\"," + Minimal + "," + field + "}").Format!;
+        Assert.Equal(new ReplyFormat(kind, path, source), format);
+
+        using var body = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(body))
+        {
+            writer.WriteStartObject();
+            format.WriteTo(writer);
+            writer.WriteEndObject();
+        }
+
+        Assert.Equal(format, Accepted("{\"model\":\"m\"," + Minimal + "," + Encoding.UTF8.GetString(body.ToArray())[1..]).Format);
+    }
+
+    [Theory]
+    [InlineData("\"response_format\":{}", "missing_required_parameter", "response_format.type")]
+    [InlineData("\"response_format\":{\"type\":\"xml\"}", "unsupported_parameter", "response_format.type")]
+    [InlineData("\"response_format\":{\"type\":\"json_schema\"}", "missing_required_parameter", "response_format.json_schema")]
+    [InlineData("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\"}}", "missing_required_parameter", "response_format.json_schema.schema")]
+    [InlineData("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":7}}", "invalid_value", "response_format.json_schema.schema")]
+    [InlineData("\"structured_outputs\":{\"grammar\":\"x\"}", "unsupported_parameter", "structured_outputs.grammar")]
+    [InlineData("\"structured_outputs\":{\"choice\":[]}", "invalid_value", "structured_outputs.choice")]
+    [InlineData("\"structured_outputs\":{\"choice\":[1]}", "invalid_value", "structured_outputs.choice")]
+    [InlineData("\"structured_outputs\":{\"json\":\"{\"}", "invalid_value", "structured_outputs.json")]
+    [InlineData("\"structured_outputs\":{\"regex\":\"a\",\"json_object\":true}", "invalid_value", "structured_outputs.json_object")]
+    [InlineData("\"response_format\":{\"type\":\"json_object\"},\"structured_outputs\":{\"regex\":\"a\"}", "invalid_value", "structured_outputs.regex")]
+    public void TryParse_WrongReplyFormat_NamesTheField(string field, string code, string param)
+    {
+        var error = Refused("{\"model\":\"m\"," + Minimal + "," + field + "}");
+
+        Assert.Equal((400, code, param), (error.Status, error.Code, error.Param));
     }
 
     [Theory]
