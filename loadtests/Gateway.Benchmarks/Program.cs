@@ -18,7 +18,9 @@ switch (args.FirstOrDefault())
     case "grammar":
         GrammarBenchmark.Run();
         return 0;
+    case "kernels":
+        return AllocationGate.Run(args.Skip(1).ToArray());
     default:
-        Console.Error.WriteLine("usage: Gateway.Benchmarks gemm|attention|sampling|train|grammar [threads] [repetitions]");
+        Console.Error.WriteLine("usage: Gateway.Benchmarks kernels [--filter PATTERN] | gemm|attention|sampling|train|grammar [threads] [repetitions]");
         return 2;
 }

@@ -26,8 +26,8 @@ public static partial class MachineLimits
     /// <remarks>
     /// Five passes rely on the hardware's prefetcher, which serves one thread best, and five ask for lines a page ahead, which
     /// serves several threads best; the better way counts.
-    /// The buffer is written before, so that every page exists. It is aligned to 2 MiB: where the kernel gives large pages
-    /// to everybody, it gets them; where a process must ask for them, it does not ask, as weights in memory do not.
+    /// The buffer is written before, so that every page exists, no two alike, so that nothing below can share them. It is
+    /// aligned to 2 MiB: where the kernel gives large pages to everybody, it gets them; it does not ask for them.
     /// </remarks>
     public static unsafe double MeasureRead(int threads, long bytes = ReadBytes)
     {
@@ -37,7 +37,7 @@ public static partial class MachineLimits
         var buffer = (byte*)NativeMemory.AlignedAlloc((nuint)(perRange * threads), HugePage);
         try
         {
-            NativeMemory.Fill(buffer, (nuint)(perRange * threads), 1);
+            Write(buffer, perRange * threads);
             var best = double.MaxValue;
             for (var run = 0; run < 2 * ReadRuns; run++)
             {
@@ -62,6 +62,15 @@ public static partial class MachineLimits
             var first = buffer + (chunk * perRange);
             var sum = Vector512.IsHardwareAccelerated ? Sum512(first, perRange, prefetch) : Sum256(first, perRange, prefetch);
             GC.KeepAlive(sum > 0 ? null : string.Empty);
+        }
+    }
+
+    [MethodImpl(Loop)]
+    private static unsafe void Write(byte* data, long bytes)
+    {
+        for (long offset = 0; offset < bytes; offset += sizeof(long))
+        {
+            *(long*)(data + offset) = offset;
         }
     }
 
