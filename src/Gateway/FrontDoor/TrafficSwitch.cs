@@ -12,11 +12,12 @@ namespace Gateway.FrontDoor;
 public readonly record struct Switched(Deployment? Deployment, ApiError? Error);
 
 /// <summary>
-/// The only way to change where traffic goes. Every change loads the adapter on the workers first, is one audited
+/// The only way to change where traffic goes. Every change loads the adapter on the workers and has them read its prompt first, is one audited
 /// compare-and-set, and is in effect in this process when the call returns. Thread-safe.
 /// </summary>
 public sealed class TrafficSwitch(
-    IDocumentStore documents, ControlPlane control, ReleaseBuilder releases, RoutingState routing, WorkerAdapters adapters, TimeProvider clock)
+    IDocumentStore documents, ControlPlane control, ReleaseBuilder releases, RoutingState routing, WorkerAdapters adapters,
+    PrefixWarming warming, TimeProvider clock)
 {
     /// <summary>Creates a deployment; <paramref name="alsoWrite"/> (its release, say) becomes visible with it.</summary>
     public async Task<Switched> CreateAsync(
@@ -137,10 +138,22 @@ public sealed class TrafficSwitch(
             ? (JsonSerializer.Deserialize(document.Json.Span, DomainJson.Default.Deployment)!, document.Version)
             : null;
 
-    private async Task<ApiError?> LoadAsync(string name, Release release, CancellationToken cancellationToken) =>
-        release.Generation is { } generation
-            ? await adapters.LoadEverywhereAsync(DeploymentRoute.WorkerModelOf(name, generation), generation, cancellationToken)
-            : null;
+    private async Task<ApiError?> LoadAsync(string name, Release release, CancellationToken cancellationToken)
+    {
+        if (release.Generation is not { } generation)
+        {
+            return null;
+        }
+
+        var model = DeploymentRoute.WorkerModelOf(name, generation);
+        var error = await adapters.LoadEverywhereAsync(model, generation, cancellationToken);
+        if (error is null)
+        {
+            await warming.WarmAsync(model, release, cancellationToken);
+        }
+
+        return error;
+    }
 
     private async Task<IReadOnlyList<DocumentWrite>> EndRolloutAsync(Deployment deployment, string reason, CancellationToken cancellationToken)
     {

@@ -12,13 +12,14 @@ public readonly record struct WorkerReply(int Status, ApiError? Error)
 }
 
 /// <summary>
-/// Talks to workers outside the chat road: health, model list, loading and unloading adapters, in vLLM's dialect. Owns the
+/// Talks to workers outside the chat road: health, model list, loading, warming and unloading adapters, in vLLM's dialect. Owns the
 /// connections, also those of the chat road. Thread-safe.
 /// </summary>
 public sealed class WorkerClient(string? token) : IDisposable
 {
     private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LoadTimeout = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan WarmTimeout = TimeSpan.FromSeconds(20);
 
     private readonly HttpMessageInvoker _invoker = new(new SocketsHttpHandler
     {
@@ -81,6 +82,15 @@ public sealed class WorkerClient(string? token) : IDisposable
         var loadedAlready = reply.Error is { } error
             && (error.Code == "lora_adapter_already_loaded" || error.Message.Contains("already been loaded", StringComparison.OrdinalIgnoreCase));
         return loadedAlready ? new(StatusCodes.Status200OK, null) : reply;
+    }
+
+    /// <summary>Sends a chat request whose reply nobody reads.</summary>
+    public async Task<WorkerReply> WarmAsync(WorkerState worker, byte[] body, CancellationToken cancellationToken)
+    {
+        var content = new ByteArrayContent(body);
+        content.Headers.ContentType = new("application/json");
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(worker.Address, "/v1/chat/completions")) { Content = content };
+        return await SendAsync(request, WarmTimeout, readBody: null, cancellationToken);
     }
 
     /// <summary>Unloads an adapter by name.</summary>

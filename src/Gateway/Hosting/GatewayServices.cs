@@ -40,6 +40,7 @@ internal static class GatewayServices
         services.AddSingleton(new WorkerPool(workers));
         services.AddSingleton(_ => new WorkerClient(workerToken));
         services.AddSingleton<WorkerAdapters>();
+        services.AddSingleton<PrefixWarming>();
         services.AddSingleton<RoutingState>();
         services.AddSingleton<TrafficSwitch>();
         services.AddSingleton<ReleaseBuilder>();

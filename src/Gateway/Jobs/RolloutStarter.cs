@@ -30,7 +30,7 @@ public sealed class RolloutStarter(
     /// <summary>
     /// 1 the deployment must be free; 2 the candidate is the stable release with another adapter, which must be bound to the
     /// same prompt and base; 3 it must have passed its gate, unless overridden; 4 it must not have been rolled back, unless
-    /// forced; 5 every worker loads it; 6 one audited commit stores release and rollout and points the deployment at it.
+    /// forced; 5 every worker loads it and reads its prompt; 6 one audited commit stores release and rollout and points the deployment at it.
     /// </summary>
     public async Task<RolloutStart> StartAsync(RolloutProposal proposal, CancellationToken cancellationToken)
     {
@@ -76,7 +76,7 @@ public sealed class RolloutStarter(
         }
 
         // 5 Workers.
-        if (await traffic.PrepareAsync(proposal.Deployment, proposal.Generation, cancellationToken) is { } unready)
+        if (await traffic.PrepareAsync(proposal.Deployment, proposal.Generation, candidate, cancellationToken) is { } unready)
         {
             return new(null, unready);
         }

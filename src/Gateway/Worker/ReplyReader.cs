@@ -10,7 +10,8 @@ namespace Gateway.Worker;
 /// <param name="Finish">Set in the last piece only.</param>
 /// <param name="SampledTokens">Tokens that made the reply so far, an end token included.</param>
 /// <param name="Error">Why the engine failed.</param>
-internal readonly record struct ReplyPiece(string Text, FinishReason? Finish, int SampledTokens, string? Error);
+/// <param name="CachedPromptTokens">Prompt tokens that were found in the prefix cache.</param>
+internal readonly record struct ReplyPiece(string Text, FinishReason? Finish, int SampledTokens, string? Error, int CachedPromptTokens = 0);
 
 /// <summary>
 /// Turns the tokens of a stream into text: characters come whole, stop strings cut. Tokens are looked at one by one, so text and
@@ -41,14 +42,14 @@ internal sealed class ReplyReader(GenerationStream stream, StreamingDecoder deco
                             text.Append(_scanner.Flush());
                         }
 
-                        yield return new ReplyPiece(text.ToString(), _scanner.Stopped ? FinishReason.Stop : finish, sampled, item.Error);
+                        yield return new ReplyPiece(text.ToString(), _scanner.Stopped ? FinishReason.Stop : finish, sampled, item.Error, item.CachedPromptTokens);
                         yield break;
                     }
 
                     text.Append(_scanner.Append(decoder.Push(item.Token)));
                     if (_scanner.Stopped)
                     {
-                        yield return new ReplyPiece(text.ToString(), FinishReason.Stop, sampled, null);
+                        yield return new ReplyPiece(text.ToString(), FinishReason.Stop, sampled, null, stream.CachedPromptTokens);
                         yield break;
                     }
                 }

@@ -48,7 +48,7 @@ internal sealed class ReplySender(WorkerRuntime runtime, ChatCompletionRequest r
             if (piece.Finish is { } finish)
             {
                 response.ContentType = "application/json";
-                writer.WriteCompletion(response.BodyWriter, text.ToString(), Name(finish), Usage(piece));
+                writer.WriteCompletion(response.BodyWriter, text.ToString(), Name(finish), Usage(piece), piece.CachedPromptTokens);
                 await response.BodyWriter.FlushAsync(cancellation);
             }
         }
@@ -100,7 +100,7 @@ internal sealed class ReplySender(WorkerRuntime runtime, ChatCompletionRequest r
             writer.WriteFinishEvent(output, Name(finish));
             if (request.IncludeUsage)
             {
-                writer.WriteUsageEvent(output, Usage(piece));
+                writer.WriteUsageEvent(output, Usage(piece), piece.CachedPromptTokens);
             }
 
             ChatCompletionWriter.WriteDone(output);

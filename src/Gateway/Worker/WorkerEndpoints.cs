@@ -21,6 +21,7 @@ public static class WorkerEndpoints
         // The return types are written out, or the results would be taken for those of a plain request delegate and dropped.
         guarded.MapPost("/v1/chat/completions", Task<IResult> (HttpContext context) => new ChatEndpoint(runtime).AnswerAsync(context));
         guarded.MapGet("/v1/models", () => ModelList.Describe(runtime));
+        guarded.MapGet("/metrics", () => WorkerMetrics.Describe(runtime));
         guarded.MapGet("/version", () => ModelList.DescribeVersion(runtime));
         guarded.MapPost("/v1/load_lora_adapter", Task<IResult> (HttpContext context) => new AdapterEndpoints(runtime).LoadAsync(context));
         guarded.MapPost("/v1/unload_lora_adapter", Task<IResult> (HttpContext context) => new AdapterEndpoints(runtime).UnloadAsync(context));

@@ -35,6 +35,9 @@ internal sealed class FakeWorker : IAsyncDisposable
     /// <summary>Bodies of the chat requests it got.</summary>
     public ConcurrentQueue<JsonElement> Requests { get; } = new();
 
+    /// <summary>Requests for a single token: prompts that the front door wants read ahead.</summary>
+    public ConcurrentQueue<JsonElement> Warmed { get; } = new();
+
     /// <summary>Adapters it has, by name.</summary>
     public ConcurrentDictionary<string, string> Adapters { get; } = new(StringComparer.Ordinal);
 
@@ -91,7 +94,8 @@ internal sealed class FakeWorker : IAsyncDisposable
     private async Task ChatAsync(HttpContext context)
     {
         var body = await ReadAsync(context);
-        Requests.Enqueue(body);
+        var isWarming = body.TryGetProperty("max_completion_tokens", out var most) && most.GetInt32() == 1;
+        (isWarming ? Warmed : Requests).Enqueue(body);
         var model = body.GetProperty("model").GetString()!;
         if (model != "fake-base" && !Adapters.ContainsKey(model))
         {
@@ -109,7 +113,7 @@ internal sealed class FakeWorker : IAsyncDisposable
         }
         else
         {
-            if (Ending == "hang")
+            if (Ending == "hang" && !isWarming)
             {
                 await HangAsync(context);
             }

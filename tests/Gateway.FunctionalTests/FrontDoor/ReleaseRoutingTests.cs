@@ -44,6 +44,27 @@ public sealed class ReleaseRoutingTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_new_generation_reads_the_prompt_of_its_contract_before_it_takes_traffic()
+    {
+        await CreateContractAsync("""{"name":"triage","content":{"system_prompt":"Answer in one word."}}""");
+        var generation = await _gateway.ImportAdapterAsync(1);
+
+        await DeployAsync("triage", "triage@1", generation);
+
+        var warmed = Assert.Single(_gateway.Worker.Warmed);
+        Assert.Equal($"triage--{generation[..12]}", warmed.GetProperty("model").GetString());
+        Assert.Equal("Answer in one word.", warmed.GetProperty("messages")[0].GetProperty("content").GetString());
+        Assert.Empty(_gateway.Worker.Requests);
+        Assert.Empty(await _gateway.InteractionsAsync());
+
+        // A worker that refuses does not keep the deployment from moving.
+        var next = await _gateway.ImportAdapterAsync(2);
+        _gateway.Worker.Status = 500;
+        await DeployAsync("other", "triage@1", next);
+        Assert.Equal(2, _gateway.Worker.Warmed.Count);
+    }
+
+    [Fact]
     public async Task A_rollout_splits_units_stickily_as_the_assignment_says()
     {
         var stable = await DeployAsync("split", contract: null, await _gateway.ImportAdapterAsync(1));

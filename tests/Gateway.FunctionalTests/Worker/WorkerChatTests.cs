@@ -52,6 +52,29 @@ public sealed class WorkerChatTests(WorkerServer server) : IClassFixture<WorkerS
     }
 
     [Fact]
+    public async Task PromptSentTwice_UsageAndMetricsTellWhatWasCached()
+    {
+        var text = string.Concat(Enumerable.Repeat("the ox and the ox. ", 4));
+        var first = await AskAsync();
+        var second = await AskAsync();
+        var metrics = await server.Client.GetStringAsync("/metrics", Cancellation);
+
+        async Task<JsonElement> AskAsync()
+        {
+            using var response = await server.PostAsync(
+                "/v1/chat/completions", $$"""{"model":"{{WorkerServer.ModelName}}","messages":[{"role":"user","content":"{{text}}"}],"temperature":0,"max_tokens":2}""");
+            return JsonDocument.Parse(await response.Content.ReadAsStringAsync(Cancellation)).RootElement;
+        }
+
+        static int Cached(JsonElement reply) => reply.GetProperty("usage").GetProperty("prompt_tokens_details").GetProperty("cached_tokens").GetInt32();
+        Assert.Equal(0, Cached(first));
+        Assert.Equal((first.GetProperty("usage").GetProperty("prompt_tokens").GetInt32() - 1) / 16 * 16, Cached(second));
+        Assert.Equal(Text(first), Text(second));
+        var hits = metrics.Split('\n').Single(line => line.StartsWith("vllm:prefix_cache_hits_total{", StringComparison.Ordinal));
+        Assert.True(double.Parse(hits.Split(' ')[^1]) >= Cached(second), hits);
+    }
+
+    [Fact]
     public async Task Stream_WithoutIncludeUsage_HasNoUsageMember() =>
         Assert.DoesNotContain(await server.StreamAsync("\"temperature\":0,\"max_tokens\":3"), item => item.Contains("\"usage\"", StringComparison.Ordinal));
 

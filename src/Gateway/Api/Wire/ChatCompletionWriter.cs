@@ -22,7 +22,7 @@ public sealed class ChatCompletionWriter(ReplyHead head, bool includeUsage) : ID
     private readonly Utf8JsonWriter _json = new(Stream.Null, WireJson.WriterOptions);
 
     /// <summary>The body of a reply that is not streamed.</summary>
-    public void WriteCompletion(IBufferWriter<byte> output, string content, string finishReason, TokenUsage usage)
+    public void WriteCompletion(IBufferWriter<byte> output, string content, string finishReason, TokenUsage usage, int cachedPromptTokens)
     {
         _json.Reset(output);
         WriteHead("chat.completion");
@@ -38,7 +38,7 @@ public sealed class ChatCompletionWriter(ReplyHead head, bool includeUsage) : ID
         _json.WriteString("finish_reason", finishReason);
         _json.WriteEndObject();
         _json.WriteEndArray();
-        WriteUsage(usage);
+        WriteUsage(usage, cachedPromptTokens);
         WriteTail();
     }
 
@@ -67,12 +67,12 @@ public sealed class ChatCompletionWriter(ReplyHead head, bool includeUsage) : ID
     }
 
     /// <summary>The extra event without choices that carries the usage.</summary>
-    public void WriteUsageEvent(IBufferWriter<byte> output, TokenUsage usage)
+    public void WriteUsageEvent(IBufferWriter<byte> output, TokenUsage usage, int cachedPromptTokens)
     {
         BeginEvent();
         _json.WriteStartArray("choices");
         _json.WriteEndArray();
-        WriteUsage(usage);
+        WriteUsage(usage, cachedPromptTokens);
         WriteTail();
         EndEvent(output);
     }
@@ -150,12 +150,15 @@ public sealed class ChatCompletionWriter(ReplyHead head, bool includeUsage) : ID
         _json.Flush();
     }
 
-    private void WriteUsage(TokenUsage usage)
+    private void WriteUsage(TokenUsage usage, int cachedPromptTokens)
     {
         _json.WriteStartObject("usage");
         _json.WriteNumber("prompt_tokens", usage.PromptTokens);
         _json.WriteNumber("completion_tokens", usage.CompletionTokens);
         _json.WriteNumber("total_tokens", usage.PromptTokens + usage.CompletionTokens);
+        _json.WriteStartObject("prompt_tokens_details");
+        _json.WriteNumber("cached_tokens", cachedPromptTokens);
+        _json.WriteEndObject();
         _json.WriteEndObject();
     }
 }

@@ -1,4 +1,5 @@
 using Gateway.Api.Wire;
+using Gateway.Domain.Releases;
 using Gateway.Jobs;
 
 namespace Gateway.UnitTests.Host.Jobs;
@@ -12,7 +13,7 @@ internal sealed class FakeTraffic : ICandidateTraffic
 
     public int Refreshes { get; private set; }
 
-    public Task<ApiError?> PrepareAsync(string deployment, string generation, CancellationToken cancellationToken)
+    public Task<ApiError?> PrepareAsync(string deployment, string generation, Release candidate, CancellationToken cancellationToken)
     {
         if (Refusal is null)
         {

@@ -17,10 +17,10 @@ public sealed class ChatCompletionWriterTests
         var output = new ArrayBufferWriter<byte>();
         using var writer = new ChatCompletionWriter(Head with { AdapterGeneration = "ab" }, includeUsage: false);
 
-        writer.WriteCompletion(output, "é \"x\"", "stop", new TokenUsage(3, 2));
+        writer.WriteCompletion(output, "é \"x\"", "stop", new TokenUsage(3, 2), cachedPromptTokens: 1);
 
         Assert.Equal(
-            """{"id":"chatcmpl-1","object":"chat.completion","created":7,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"é \"x\"","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5},"service_tier":"default","system_fingerprint":null,"adapter_generation":"ab"}""",
+            """{"id":"chatcmpl-1","object":"chat.completion","created":7,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"é \"x\"","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"prompt_tokens_details":{"cached_tokens":1}},"service_tier":"default","system_fingerprint":null,"adapter_generation":"ab"}""",
             Encoding.UTF8.GetString(output.WrittenSpan));
     }
 
@@ -37,7 +37,7 @@ public sealed class ChatCompletionWriterTests
         writer.WriteFinishEvent(output, "length");
         if (includeUsage)
         {
-            writer.WriteUsageEvent(output, new TokenUsage(3, 2));
+            writer.WriteUsageEvent(output, new TokenUsage(3, 2), cachedPromptTokens: 1);
         }
 
         ChatCompletionWriter.WriteDone(output);
@@ -48,7 +48,7 @@ public sealed class ChatCompletionWriterTests
             open + "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]," + usage + close +
             open + "{\"index\":0,\"delta\":{\"content\":\"hi\"},\"logprobs\":null,\"finish_reason\":null}]," + usage + close +
             open + "{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"length\"}]," + usage + close +
-            (includeUsage ? open + "],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5}," + close : "") +
+            (includeUsage ? open + "],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":1}}," + close : "") +
             "data: [DONE]\n\n";
         Assert.Equal(expected, Encoding.UTF8.GetString(output.WrittenSpan));
     }
