@@ -17,6 +17,9 @@ internal sealed class ForcedText(GrammarStates states, TokenVocabulary vocabular
 
     private readonly List<byte> _run = [];
 
+    /// <summary>Whether only one byte may follow.</summary>
+    public bool IsForced(int state) => OnlyByte(state) >= 0;
+
     /// <summary>Tokens that every continuation of <paramref name="state"/> may begin with; mostly none.</summary>
     public int[] Tokens(int state)
     {

@@ -18,7 +18,7 @@ public sealed class Grammar
     public const int MaximumLength = 256 * 1024;
 
     // States are numbered from the start of a terminal on; the masks of long patterns would take too much memory at once.
-    private const int MaximumPreparedStates = 256;
+    private const int MaximumPreparedStates = 64;
 
     private readonly Rule[] _rules;
     private readonly int _root;

@@ -7,7 +7,7 @@ namespace Gateway.Engine.Grammars;
 internal sealed class GrammarAutomaton
 {
     // A grammar with free object keys makes new states as long as it is used; a full automaton is left to its last sequences.
-    private const int MaximumStates = 200_000;
+    private const int MaximumStates = 50_000;
     private const int MaskSlots = 64;
 
     private readonly Lock _gate = new();
@@ -98,6 +98,12 @@ internal sealed class GrammarAutomaton
     {
         lock (_gate)
         {
+            // Most states leave a choice and are not worth an entry.
+            if (!_forcedText.IsForced(state))
+            {
+                return [];
+            }
+
             if (!_forced.TryGetValue(state, out var tokens))
             {
                 _forced.Add(state, tokens = _forcedText.Tokens(state));

@@ -90,7 +90,7 @@ internal sealed class PatternAutomaton
         var (states, next, isAccepting) = (new List<T> { start }, new List<int[]>(), new List<bool>());
         for (var i = 0; i < states.Count; i++)
         {
-            budget.Spend(1 + (starts.Length / 64));
+            budget.Spend(1 + (starts.Length / 16));
             var row = new int[starts.Length];
             for (var symbol = 0; symbol < starts.Length; symbol++)
             {

@@ -52,6 +52,8 @@ internal sealed class PatternGraph
 
     private bool Step(NodeSet from, int unit, out NodeSet next)
     {
+        // Sets of hundreds of nodes are what makes a pattern slow to compile.
+        _budget.Spend(from.Nodes.Length / 64);
         var targets = new List<int>();
         foreach (var node in from.Nodes)
         {

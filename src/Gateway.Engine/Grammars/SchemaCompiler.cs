@@ -17,29 +17,23 @@ internal sealed class SchemaCompiler
     private readonly Dictionary<string, int> _containers = new(StringComparer.Ordinal);
     private readonly Dictionary<(ByteDfa, int, int), int> _terminals = [];
     private readonly Queue<(RuleDraft.Choice Draft, SchemaNode[] Schemas)> _open = new();
-    private readonly Dictionary<int, List<(int Value, int Left, int Right)>> _overlaps = [];
-    private readonly Dictionary<int, string> _overlapPointers = [];
+    private readonly HashSet<SchemaNode> _exclusive = [];
     private readonly int _key;
 
-    private SchemaCompiler(CompileBudget budget)
+    private SchemaCompiler(CompileBudget budget, bool withFormats)
     {
         _budget = budget;
-        _strings = new StringCompiler(budget);
+        _strings = new StringCompiler(budget, withFormats);
         _key = Add(new RuleDraft.Terminal(new TerminalRule(JsonTerminals.Key, isKey: true)));
     }
 
     /// <exception cref="GrammarException">A construct cannot be enforced, the whole is too large, or no value fits.</exception>
     public static Grammar Compile(SchemaNode root, CompileBudget budget)
     {
-        var compiler = new SchemaCompiler(budget);
+        var compiler = new SchemaCompiler(budget, withFormats: true);
         var start = compiler.Value([root]);
-        while (compiler._open.TryDequeue(out var next))
-        {
-            compiler.Fill(next.Draft, next.Schemas);
-        }
-
         var depths = compiler.Depths();
-        compiler.RefuseOverlaps(depths);
+        RefuseOverlaps(compiler._exclusive, budget);
         if (depths[start] == RuleDraft.Impossible)
         {
             throw new GrammarException("", "fits no value: remove a contradiction");
@@ -118,7 +112,7 @@ internal sealed class SchemaCompiler
 
             if (schema.OneOf.Count > 0)
             {
-                NoteOverlaps(schema);
+                _exclusive.Add(schema);
                 groups.Add([.. schema.OneOf]);
             }
 
@@ -128,37 +122,32 @@ internal sealed class SchemaCompiler
         }
     }
 
-    /// <summary>oneOf is enforced as anyOf, which is the same when no value fits two alternatives.</summary>
-    private void NoteOverlaps(SchemaNode schema)
+    /// <summary>
+    /// oneOf is enforced as anyOf, which is the same when no value fits two alternatives. A validator takes formats as
+    /// annotations, so alternatives that differ in their formats alone overlap.
+    /// </summary>
+    private static void RefuseOverlaps(IEnumerable<SchemaNode> exclusive, CompileBudget budget)
     {
-        if (_overlaps.ContainsKey(schema.Id))
+        var compiler = new SchemaCompiler(budget, withFormats: false);
+        var pairs = new List<(int Value, string Pointer, int Left, int Right)>();
+        foreach (var schema in exclusive)
         {
-            return;
-        }
-
-        var pairs = new List<(int, int, int)>();
-        _overlaps.Add(schema.Id, pairs);
-        _overlapPointers.Add(schema.Id, schema.Pointer + "/oneOf");
-        for (var right = 1; right < schema.OneOf.Count; right++)
-        {
-            for (var left = 0; left < right; left++)
+            for (var right = 1; right < schema.OneOf.Count; right++)
             {
-                pairs.Add((Value([schema.OneOf[left], schema.OneOf[right]]), left, right));
+                for (var left = 0; left < right; left++)
+                {
+                    pairs.Add((compiler.Value([schema.OneOf[left], schema.OneOf[right]]), schema.Pointer + "/oneOf", left, right));
+                }
             }
         }
-    }
 
-    private void RefuseOverlaps(int[] depths)
-    {
-        foreach (var (schema, pairs) in _overlaps)
+        var depths = compiler.Depths();
+        foreach (var (value, pointer, left, right) in pairs)
         {
-            foreach (var (value, left, right) in pairs)
+            if (depths[value] != RuleDraft.Impossible)
             {
-                if (depths[value] != RuleDraft.Impossible)
-                {
-                    throw new GrammarException(_overlapPointers[schema],
-                        $"has alternatives {left} and {right} that one value may both fit: use anyOf, or tell them apart by type or by a required const property");
-                }
+                throw new GrammarException(pointer,
+                    $"has alternatives {left} and {right} that one value may both fit: use anyOf, or tell them apart by type or by a required const property");
             }
         }
     }
@@ -276,9 +265,14 @@ internal sealed class SchemaCompiler
             schema.Properties.Find(property => property.Name == name).Schema ?? schema.AdditionalProperties;
     }
 
-    /// <summary>Least depths by iteration to the fixed point; a draft that stays impossible fits no value.</summary>
+    /// <summary>Fills the drafts that are open, then finds least depths by iteration to the fixed point; a draft that stays impossible fits no value.</summary>
     private int[] Depths()
     {
+        while (_open.TryDequeue(out var next))
+        {
+            Fill(next.Draft, next.Schemas);
+        }
+
         var depths = new int[_drafts.Count];
         Array.Fill(depths, RuleDraft.Impossible);
         for (var changed = true; changed;)

@@ -51,8 +51,11 @@ internal sealed class SchemaNode(int id, string pointer)
 
     public int MaxLength { get; set; } = int.MaxValue;
 
-    /// <summary>Patterns and formats of a string, with the pointers of their keywords.</summary>
-    public List<(Pattern Pattern, string Pointer)> Patterns { get; } = [];
+    /// <summary>The pattern of a string, with the pointer of its keyword.</summary>
+    public (Pattern Pattern, string Pointer)? Pattern { get; set; }
+
+    /// <summary>The pattern of the string's format. Validators take formats as annotations.</summary>
+    public (Pattern Pattern, string Pointer)? Format { get; set; }
 
     public NumberBounds Bounds { get; set; } = NumberBounds.None;
 

@@ -98,7 +98,7 @@ internal sealed class SchemaReader
             case "maxItems": node.MaxItems = Count(value, pointer); break;
             case "minLength": node.MinLength = Count(value, pointer); break;
             case "maxLength": node.MaxLength = Count(value, pointer); break;
-            case "pattern": node.Patterns.Add((ReadPattern(value, pointer), pointer)); break;
+            case "pattern": node.Pattern = (ReadPattern(value, pointer), pointer); break;
             case "format": AddFormat(node, value, pointer); break;
             case "minimum": Bound(node, pointer, lower: Number(value, pointer)); break;
             case "maximum": Bound(node, pointer, upper: Number(value, pointer)); break;
@@ -207,7 +207,7 @@ internal sealed class SchemaReader
     {
         if (value.ValueKind == JsonValueKind.String && Formats.Pattern(value.GetString()!) is { } pattern)
         {
-            node.Patterns.Add((PatternParser.Parse(pattern, _budget), pointer));
+            node.Format = (PatternParser.Parse(pattern, _budget), pointer);
         }
     }
 

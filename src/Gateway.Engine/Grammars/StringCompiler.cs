@@ -1,7 +1,7 @@
 namespace Gateway.Engine.Grammars;
 
-/// <summary>Compiles what schemas say about strings: lengths, patterns and formats.</summary>
-internal sealed class StringCompiler(CompileBudget budget)
+/// <summary>Compiles what schemas say about strings: lengths, patterns and, unless they count as annotations, formats.</summary>
+internal sealed class StringCompiler(CompileBudget budget, bool withFormats)
 {
     private readonly Dictionary<string, ByteDfa?> _compiled = new(StringComparer.Ordinal);
 
@@ -60,10 +60,23 @@ internal sealed class StringCompiler(CompileBudget budget)
         return automaton.Accepts(state);
     }
 
-    private static (int Minimum, int Maximum, (Pattern Pattern, string Pointer)[] Patterns) Merge(IEnumerable<SchemaNode> schemas) => (
+    private (int Minimum, int Maximum, (Pattern Pattern, string Pointer)[] Patterns) Merge(IEnumerable<SchemaNode> schemas) => (
         schemas.Select(schema => schema.MinLength).DefaultIfEmpty(0).Max(),
         schemas.Select(schema => schema.MaxLength).DefaultIfEmpty(int.MaxValue).Min(),
-        [.. schemas.SelectMany(schema => schema.Patterns).DistinctBy(pattern => pattern.Pointer).OrderBy(pattern => pattern.Pointer, StringComparer.Ordinal)]);
+        [.. schemas.SelectMany(PatternsOf).DistinctBy(pattern => pattern.Pointer).OrderBy(pattern => pattern.Pointer, StringComparer.Ordinal)]);
+
+    private IEnumerable<(Pattern Pattern, string Pointer)> PatternsOf(SchemaNode schema)
+    {
+        if (schema.Pattern is { } pattern)
+        {
+            yield return pattern;
+        }
+
+        if (withFormats && schema.Format is { } format)
+        {
+            yield return format;
+        }
+    }
 
     private ByteDfa? Compiled(string key, string pointer, Func<ByteDfa?> compile)
     {

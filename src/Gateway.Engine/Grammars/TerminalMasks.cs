@@ -3,16 +3,25 @@ namespace Gateway.Engine.Grammars;
 /// <summary>The masks of one terminal over one trie, by state of its automaton, computed on first use. Thread-safe.</summary>
 internal sealed class TerminalMasks(TokenTrie trie, ByteDfa dfa)
 {
-    private readonly TerminalMask?[] _byState = new TerminalMask?[dfa.States];
+    // Long patterns have tens of thousands of states, and a mask may take as many bytes.
+    private const int MaximumMasks = 512;
+
+    private TerminalMask?[] _byState = new TerminalMask?[dfa.States];
+    private int _count;
 
     /// <summary>The mask in a state.</summary>
-    public TerminalMask this[int state] => Volatile.Read(ref _byState[state]) ?? Compute(state);
+    public TerminalMask this[int state] => Volatile.Read(ref Volatile.Read(ref _byState)[state]) ?? Compute(state);
 
     /// <summary>Two threads may compute the same mask; both are right.</summary>
     private TerminalMask Compute(int state)
     {
+        if (Interlocked.Increment(ref _count) % MaximumMasks == 0)
+        {
+            Volatile.Write(ref _byState, new TerminalMask?[dfa.States]);
+        }
+
         var mask = new TerminalMask(trie, dfa, state);
-        Volatile.Write(ref _byState[state], mask);
+        Volatile.Write(ref Volatile.Read(ref _byState)[state], mask);
         return mask;
     }
 }
@@ -37,6 +46,13 @@ internal sealed class TerminalMask
         _words = (trie.Size + 63) / 64;
         (_inside, _ends) = SortByCharge(tokens, charges);
         _bitsByLimit = new ulong[]?[_ends.Length];
+        if (_ends is [var all] && all > _words)
+        {
+            // Without charges there is one limit, and bits are the shorter list.
+            _bitsByLimit[0] = Bits(0, all);
+            _inside = [];
+        }
+
         Ends = [.. ends];
 
         void Walk(int node, int from, int charge)

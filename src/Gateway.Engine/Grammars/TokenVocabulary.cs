@@ -21,9 +21,10 @@ public sealed class TokenVocabulary
         Tokenizer = tokenizer;
         Size = size;
         _bytes = [.. Enumerable.Range(0, size).Select(id => tokenizer.IsSpecial(id) ? [] : tokenizer.TokenBytes(id))];
-        _firstBytes = [.. Enumerable.Range(0, size).Select(id => tokenizer.IsSpecial(id) ? [] : tokenizer.FirstTokenBytes(id))];
         Tokens = new TokenTrie(_bytes);
-        FirstTokens = _bytes.Zip(_firstBytes).All(pair => pair.First.AsSpan().SequenceEqual(pair.Second)) ? Tokens : new TokenTrie(_firstBytes);
+        byte[][] first = [.. Enumerable.Range(0, size).Select(id => tokenizer.IsSpecial(id) ? [] : tokenizer.FirstTokenBytes(id))];
+        var isSame = _bytes.Zip(first).All(pair => pair.First.AsSpan().SequenceEqual(pair.Second));
+        (_firstBytes, FirstTokens) = isSame ? (_bytes, Tokens) : (first, new TokenTrie(first));
     }
 
     /// <summary>Number of token ids.</summary>

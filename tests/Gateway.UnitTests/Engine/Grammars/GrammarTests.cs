@@ -127,6 +127,7 @@ public sealed class GrammarTests
     [InlineData("""{"anyOf":[{"$ref":"#/anyOf/1"},{"$ref":"#/anyOf/0"}]}""", "")]
     [InlineData("""{"$ref":"#/$defs/none"}""", "/$ref")]
     [InlineData("""{"properties":{"a":{"oneOf":[{"type":"integer"},{"type":"number"}]}}}""", "/properties/a/oneOf")]
+    [InlineData("""{"oneOf":[{"type":"string","format":"date"},{"type":"string","format":"uuid"}]}""", "/oneOf")]
     [InlineData("""{"type":"integer","multipleOf":0}""", "/multipleOf")]
     [InlineData("""{"type":"object","required":["a"],"properties":{"a":false}}""", "")]
     [InlineData("""{"$ref":"#/$defs/n","$defs":{"n":{"type":"object","required":["n"],"properties":{"n":{"$ref":"#/$defs/n"}}}}}""", "")]
@@ -135,6 +136,23 @@ public sealed class GrammarTests
     [InlineData("""{"enum":[[1]],"minItems":1}""", "")]
     public void Refusals_name_the_place(string schema, string pointer) =>
         Assert.Equal(pointer, Assert.Throws<GrammarException>(() => Grammar.FromSchema(schema)).Pointer);
+
+    [Theory]
+    [InlineData("(a?){4000}a{4000}")]
+    [InlineData("((((((a{9}){9}){9}){9}){9}){9}){9}")]
+    [InlineData("(a|b)*a(a|b){20}")]
+    [InlineData("(\\p{L}{1,30}x){1,300}")]
+    public void Hostile_patterns_are_refused_by_their_cost(string pattern) =>
+        Assert.Contains("states", Assert.Throws<GrammarException>(() => Grammar.FromRegex(pattern)).Problem, StringComparison.Ordinal);
+
+    [Fact]
+    public void Hostile_schemas_are_refused_by_their_cost()
+    {
+        var choices = string.Join(',', Enumerable.Repeat("""{"anyOf":[{"minLength":1},{"minLength":2},{"minLength":3},{"minLength":4}]}""", 12));
+        Assert.Throws<GrammarException>(() => Grammar.FromSchema($$"""{"allOf":[{{choices}}]}"""));
+        var references = string.Join(',', Enumerable.Range(0, 400).Select(i => $$$"""{"properties":{"p{{{i}}}":{"$ref":"#"}},"required":["p{{{i}}}"]}"""));
+        Assert.Throws<GrammarException>(() => Grammar.FromSchema($$"""{"type":"object","oneOf":[{{references}}]}"""));
+    }
 
     [Fact]
     public void Objects_and_arrays_nest_as_deep_as_readers_take_and_no_deeper()

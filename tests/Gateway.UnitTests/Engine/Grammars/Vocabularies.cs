@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
@@ -18,20 +19,25 @@ internal static class Vocabularies
         "\u00E9", "\u4E2D\u6587", "\U0001F600", "caf\u00E9", "\n", "\n  ", "kind", "kind\":\"", "x", "y", "z", "id", "value", "next", "\":null", "e\",",
     ];
 
+    private static readonly ConcurrentDictionary<string, Lazy<TokenVocabulary>> s_oracles = new(StringComparer.Ordinal);
+
     /// <summary>Bytes, words and <c>&lt;end&gt;</c>, decoded as GPT-2's tokenizer does.</summary>
     public static TokenVocabulary ByteLevel { get; } = Build(extraIds: 3);
 
     /// <summary>Id of the end token of <see cref="ByteLevel"/>.</summary>
     public static int End { get; } = ByteLevel.Tokenizer.TokenToId("<end>")!.Value;
 
-    /// <summary>One of the public tokenizers.</summary>
-    public static Tokenizer Oracle(string name)
+    /// <summary>The vocabulary of one of the public tokenizers; read once.</summary>
+    public static TokenVocabulary Oracle(string name) => s_oracles.GetOrAdd(name, _ => new Lazy<TokenVocabulary>(() => Load(name))).Value;
+
+    private static TokenVocabulary Load(string name)
     {
         var directory = TestData.Require("oracles/tokenizers/" + name);
         using var gzip = new GZipStream(File.OpenRead(Path.Combine(directory, "tokenizer.json.gz")), CompressionMode.Decompress);
         using var json = new MemoryStream();
         gzip.CopyTo(json);
-        return Tokenizer.Parse(json.ToArray(), TokenizerSettings.Load(directory));
+        var tokenizer = Tokenizer.Parse(json.ToArray(), TokenizerSettings.Load(directory));
+        return new TokenVocabulary(tokenizer, tokenizer.VocabularySize);
     }
 
     /// <summary>The ids of a text, byte by byte.</summary>
