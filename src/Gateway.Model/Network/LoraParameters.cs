@@ -53,7 +53,7 @@ public sealed class LoraParameters : IDisposable
         => new(PeftFile.Read(directory, config, limits));
 
     /// <summary>A packed copy of the current values for serving; the caller owns it.</summary>
-    public LoraWeights ToLora() => new(_tensors);
+    public LoraWeights ToLora(WeightFormat format = WeightFormat.F32) => new(_tensors, format);
 
     /// <summary>Writes the current values as a PEFT adapter.</summary>
     /// <exception cref="InvalidAdapterException">A value is NaN or infinite.</exception>
