@@ -14,7 +14,9 @@ public sealed unsafe partial class Compute
         fixed (PagedTile* firstTile = tiles)
         fixed (PagedRow* firstRow = rows)
         {
-            OverRange(tiles.Length * slab.KvHeads, 1, new PagedAttentionWork(q, heads, firstTile, firstRow, slab, o));
+            // Heads of a tile lie side by side in the cache: with tiles for all threads they are one chunk.
+            int perChunk = tiles.Length >= 2 * Threads ? slab.KvHeads : 1;
+            OverRange(tiles.Length * slab.KvHeads, perChunk, new PagedAttentionWork(q, heads, firstTile, firstRow, slab, o));
         }
     }
 
@@ -24,7 +26,7 @@ public sealed unsafe partial class Compute
     {
         fixed (PagedRow* firstRow = rows)
         {
-            OverRange(rows.Length, 16, new StoreKeyValuesWork(k, v, firstRow, slab));
+            OverRange(rows.Length, 4, new StoreKeyValuesWork(k, v, firstRow, slab));
         }
     }
 
@@ -107,7 +109,7 @@ public sealed unsafe partial class Compute
                 nint stride = (nint)heads * slab.D;
                 nint offset = (tile.FirstRow * stride) + ((nint)kvHead * group * slab.D);
                 var queries = new PagedQueries(q + offset, o + offset, stride, tile.Rows, group, slab.D, row.Position);
-                kernels.PagedAttention(queries, slab.Of(row.Blocks, kvHead), scratch.Reserve(Kernels.PagedScratchFloats(tile.Rows * group, slab.D)));
+                kernels.PagedAttention(queries, slab.Of(row.Blocks, row.Position + tile.Rows, kvHead), scratch.Reserve(Kernels.PagedScratchFloats(tile.Rows * group, slab.D)));
             }
         }
     }
@@ -121,7 +123,7 @@ public sealed unsafe partial class Compute
                 int position = rows[row].Position;
                 for (int kvHead = 0; kvHead < slab.KvHeads; kvHead++)
                 {
-                    PagedKeys place = slab.Of(rows[row].Blocks, kvHead);
+                    PagedKeys place = slab.Of(rows[row].Blocks, position + 1, kvHead);
                     nint source = (((nint)row * slab.KvHeads) + kvHead) * slab.D;
                     kernels.StoreKeyValue(k + source, v + source, slab.D, place.Bfloat16, place.Keys(position), place.Values(position), position % PagedRow.BlockTokens);
                 }

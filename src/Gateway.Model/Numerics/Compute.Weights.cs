@@ -8,6 +8,9 @@ public sealed unsafe partial class Compute
     /// <summary>Multiply-adds of a chunk at least; below, claiming it costs more than sharing it saves.</summary>
     private const long SmallestChunk = 32 * 1024;
 
+    /// <summary>Chunks of quantized products per thread and job: enough for balance, few enough for long streams.</summary>
+    private const int ChunksPerThread = 4;
+
     private readonly Scratch _quantized = new();
     private PlannedProduct[] _planned = GC.AllocateUninitializedArray<PlannedProduct>(16, pinned: true);
 
@@ -28,13 +31,20 @@ public sealed unsafe partial class Compute
             _planned = GC.AllocateUninitializedArray<PlannedProduct>(2 * products.Length, pinned: true);
         }
 
+        long work = 0;
+        foreach (ref readonly Product product in products)
+        {
+            work += product.Quantized ? (long)product.Rows * product.Width * product.Depth : 0;
+        }
+
         int planned = 0;
         int chunks = 0;
+        long chunkWork = Math.Max(SmallestChunk, work / (ChunksPerThread * Threads));
         foreach (ref readonly Product product in products)
         {
             if (product.Rows > 0 && product.Width > 0)
             {
-                ProductSplit split = Split(product);
+                ProductSplit split = Split(product, chunkWork);
                 _planned[planned++] = new PlannedProduct(product, split, chunks);
                 chunks += split.Chunks;
             }
@@ -42,8 +52,8 @@ public sealed unsafe partial class Compute
 
         fixed (PlannedProduct* first = _planned)
         {
-            var work = new ProductsWork(Kernels, _private, first, rows);
-            _team.Run(chunks, ref work);
+            var job = new ProductsWork(Kernels, _private, first, rows);
+            _team.Run(chunks, ref job);
         }
     }
 
@@ -85,7 +95,7 @@ public sealed unsafe partial class Compute
         return rows;
     }
 
-    private ProductSplit Split(in Product product)
+    private ProductSplit Split(in Product product, long chunkWork)
     {
         if (!product.Quantized)
         {
@@ -93,10 +103,9 @@ public sealed unsafe partial class Compute
         }
 
         int rows = Math.Min(product.Rows, Math.Max(20, QuantizedChunkBytes / product.Depth / 20 * 20));
-        long work = (long)product.Rows * product.Width * product.Depth;
-        long pieces = Threads == 1 ? 1 : Math.Clamp(work / SmallestChunk, 1, 4L * Threads);
         int rowChunks = (product.Rows + rows - 1) / rows;
-        int columnChunks = (int)Math.Max(1, (pieces + rowChunks - 1) / rowChunks);
+        long chunkColumns = Threads == 1 ? product.Width : Math.Max(1, chunkWork / ((long)rows * product.Depth));
+        int columnChunks = (int)Math.Max(1, (product.Width + (chunkColumns / 2)) / chunkColumns);
         int panels = (WeightMatrix.PanelsFor(product.Width) + columnChunks - 1) / columnChunks;
         int columns = panels * WeightMatrix.PanelWidth;
         columnChunks = (product.Width + columns - 1) / columns;

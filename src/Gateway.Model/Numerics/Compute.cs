@@ -8,8 +8,8 @@ namespace Gateway.Model.Numerics;
 /// </remarks>
 public sealed unsafe partial class Compute : IDisposable
 {
-    /// <summary>Elements that one chunk of a memory-bound operation handles: some microseconds of work.</summary>
-    private const int ElementsPerChunk = 16_384;
+    /// <summary>Elements that one chunk of an operation over rows handles: more than a microsecond of work.</summary>
+    private const int ElementsPerChunk = 4096;
 
     private readonly WorkerTeam _team;
     private readonly Scratch _shared = new();

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Gateway.Model.Numerics;
 
@@ -106,7 +107,9 @@ internal abstract unsafe partial class LaneKernels<TLanes>
     {
         for (int token = 0; token < tokens; token += PagedRow.BlockTokens)
         {
+            // Values of the same tokens are wanted next; they come while the scores are computed.
             byte* key = cache.Keys(start + token);
+            byte* ahead = cache.Values(start + token);
             TLanes even0 = TLanes.Zero, even1 = TLanes.Zero, even2 = TLanes.Zero, even3 = TLanes.Zero;
             TLanes odd0 = TLanes.Zero, odd1 = TLanes.Zero, odd2 = TLanes.Zero, odd3 = TLanes.Zero;
             for (int i = 0; i < d; i += 2)
@@ -121,7 +124,9 @@ internal abstract unsafe partial class LaneKernels<TLanes>
                 odd1 = TLanes.FusedMultiplyAdd(TLanes.Broadcast(q1[i + 1]), odd, odd1);
                 odd2 = TLanes.FusedMultiplyAdd(TLanes.Broadcast(q2[i + 1]), odd, odd2);
                 odd3 = TLanes.FusedMultiplyAdd(TLanes.Broadcast(q3[i + 1]), odd, odd3);
+                Prefetch(ahead);
                 key += 2 * PagedRow.BlockTokens * TStore.Bytes;
+                ahead += 2 * PagedRow.BlockTokens * TStore.Bytes;
             }
 
             TLanes.Store(scores + token, TLanes.Add(even0, odd0));
@@ -195,10 +200,13 @@ internal abstract unsafe partial class LaneKernels<TLanes>
         for (int token = 0; token < tokens; token += PagedRow.BlockTokens)
         {
             byte* value = cache.Values(start + token) + (first * TStore.Bytes);
+            byte* ahead = cache.KeysAhead(start + token + Stretch, start + token);
             int count = Math.Min(PagedRow.BlockTokens, tokens - token);
             float* weight = weights + token;
-            for (int t = 0; t < count; t++, weight++, value += width * TStore.Bytes)
+            for (int t = 0; t < count; t++, weight++, value += width * TStore.Bytes, ahead += 4 * Lanes * TStore.Bytes)
             {
+                Prefetch(ahead);
+                Prefetch(ahead + 64);
                 TLanes v0 = TStore.LoadLanes<TLanes>(value), v1 = TStore.LoadLanes<TLanes>(value + (Lanes * TStore.Bytes));
                 TLanes v2 = TStore.LoadLanes<TLanes>(value + (2 * Lanes * TStore.Bytes)), v3 = TStore.LoadLanes<TLanes>(value + (3 * Lanes * TStore.Bytes));
                 TLanes w0 = TLanes.Broadcast(weight[0]);
@@ -260,6 +268,15 @@ internal abstract unsafe partial class LaneKernels<TLanes>
         TLanes.Store(sum1, s1);
         TLanes.Store(sum2, s2);
         TLanes.Store(sum3, s3);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(byte* address)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0(address);
+        }
     }
 
     /// <summary>The type in which the cache holds keys and values.</summary>

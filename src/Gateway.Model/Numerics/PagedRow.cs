@@ -40,13 +40,24 @@ internal readonly unsafe struct PagedQueries(float* q, float* o, nint stride, in
 }
 
 /// <summary>Keys and values of one key head: per block keys [d][16] and values [16][d rounded up to 16].</summary>
-internal readonly unsafe struct PagedKeys(int* blocks, byte* keys, byte* values, nint keyBlockBytes, nint valueBlockBytes, bool bfloat16)
+/// <param name="blocks">Blocks of the sequence.</param>
+/// <param name="tokens">Tokens of the sequence that are read.</param>
+/// <param name="keys">Keys of the first block of the cache.</param>
+/// <param name="values">Values of the first block of the cache.</param>
+/// <param name="keyBlockBytes">Bytes from block to block of keys.</param>
+/// <param name="valueBlockBytes">Bytes from block to block of values.</param>
+/// <param name="keyHeadBytes">Bytes to the keys of the next head.</param>
+/// <param name="bfloat16">How both are stored.</param>
+internal readonly unsafe struct PagedKeys(int* blocks, int tokens, byte* keys, byte* values, nint keyBlockBytes, nint valueBlockBytes, nint keyHeadBytes, bool bfloat16)
 {
     public bool Bfloat16 => bfloat16;
 
     public static int RoundUp(int count) => (count + 15) & ~15;
 
     public byte* Keys(int position) => keys + (blocks[position / PagedRow.BlockTokens] * keyBlockBytes);
+
+    /// <summary>The keys to fetch early: those of a later position, or of the next head from its start when there are none.</summary>
+    public byte* KeysAhead(int later, int position) => later < tokens ? Keys(later) : Keys(position % (4 * PagedRow.BlockTokens)) + keyHeadBytes;
 
     public byte* Values(int position) => values + (blocks[position / PagedRow.BlockTokens] * valueBlockBytes);
 }
@@ -71,6 +82,6 @@ public readonly unsafe record struct PagedSlab(nint Keys, nint Values, int KvHea
 
     private nint ValueHeadBytes => (nint)PagedKeys.RoundUp(D) * PagedRow.BlockTokens * ElementBytes;
 
-    internal PagedKeys Of(int* blocks, int kvHead) => new(
-        blocks, (byte*)Keys + (kvHead * KeyHeadBytes), (byte*)Values + (kvHead * ValueHeadBytes), KeyBlockBytes, ValueBlockBytes, Bfloat16);
+    internal PagedKeys Of(int* blocks, int tokens, int kvHead) => new(
+        blocks, tokens, (byte*)Keys + (kvHead * KeyHeadBytes), (byte*)Values + (kvHead * ValueHeadBytes), KeyBlockBytes, ValueBlockBytes, KeyHeadBytes, Bfloat16);
 }
