@@ -72,7 +72,7 @@ public sealed unsafe class QuantizedMatrix : WeightMatrix
         fourBits ? (depth + Int4Format.GroupDepth - 1) / Int4Format.GroupDepth : (depth + Int8Format.GroupDepth - 1) / Int8Format.GroupDepth;
 
     private static nint GroupBytes(bool fourBits) =>
-        fourBits ? (Int4Format.GroupDepth * PanelWidth / 2) + ScaleBytes : (Int8Format.GroupDepth * PanelWidth) + ScaleBytes;
+        (fourBits ? Int4Format.GroupBytes : Int8Format.GroupBytes) + ScaleBytes;
 
     /// <summary>Writes the numbers of one group of one column: quadruples of depths, 16 columns apart.</summary>
     private void Store(sbyte* numbers, byte* group, int column)
@@ -85,7 +85,7 @@ public sealed unsafe class QuantizedMatrix : WeightMatrix
             {
                 int at = (quadruple * 4) + k;
                 target[k] = FourBits
-                    ? (byte)((numbers[at] + Int4Format.Offset) | ((numbers[at + Int4Format.SecondDepth] + Int4Format.Offset) << 4))
+                    ? (byte)((numbers[at] + Int4Format.Offset) | ((numbers[at + Int4Format.PartDepth] + Int4Format.Offset) << 4))
                     : (byte)(numbers[at] + Int8Format.Offset);
             }
         }
@@ -99,8 +99,8 @@ public sealed unsafe class QuantizedMatrix : WeightMatrix
             return group[(((k / 4 * PanelWidth) + column) * 4) + (k % 4)] - Int8Format.Offset;
         }
 
-        int low = k % Int4Format.SecondDepth;
+        int low = k % Int4Format.PartDepth;
         int both = group[(((low / 4 * PanelWidth) + column) * 4) + (low % 4)];
-        return (k < Int4Format.SecondDepth ? both & 15 : both >> 4) - Int4Format.Offset;
+        return (k < Int4Format.PartDepth ? both & 15 : both >> 4) - Int4Format.Offset;
     }
 }
