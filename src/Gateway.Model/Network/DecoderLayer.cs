@@ -144,15 +144,7 @@ internal sealed unsafe class DecoderLayer : IDisposable
         MultiplyTrained(plan, input, activations, targets);
         var products = plan.Products;
         products.Clear();
-        foreach (var target in targets)
-        {
-            var weight = this[target.Projection].Weight;
-            var product = new Product(input.Data, weight.Depth, plan.Rows, weight, target.Y, weight.Width, accumulate: false);
-            product = residual is null ? product : product.From(residual);
-            var trained = this[target.Projection].Bias is null ? plan.Trained?.Find(_index, target.Projection) : null;
-            products.Add(trained is null ? product : product.Then(activations.Inner[(int)target.Projection].Data, trained.Up));
-        }
-
+        // The adapters come first: their chunks wait for memory and should not be what the others wait for.
         var inner = activations.StackedInner.Data;
         foreach (var segment in plan.Segments)
         {
@@ -162,6 +154,15 @@ internal sealed unsafe class DecoderLayer : IDisposable
                 products.Add(new Product(input.Data + ((long)segment.FirstRow * depth), depth, segment.Rows, stack.Down, inner, width, accumulate: false));
                 inner += (long)segment.Rows * width;
             }
+        }
+
+        foreach (var target in targets)
+        {
+            var weight = this[target.Projection].Weight;
+            var product = new Product(input.Data, weight.Depth, plan.Rows, weight, target.Y, weight.Width, accumulate: false);
+            product = residual is null ? product : product.From(residual);
+            var trained = this[target.Projection].Bias is null ? plan.Trained?.Find(_index, target.Projection) : null;
+            products.Add(trained is null ? product : product.Then(activations.Inner[(int)target.Projection].Data, trained.Up));
         }
 
         _compute.Multiply(CollectionsMarshal.AsSpan(products));
@@ -196,15 +197,11 @@ internal sealed unsafe class DecoderLayer : IDisposable
 
             foreach (var module in stack.Modules)
             {
-                foreach (var target in targets)
-                {
-                    if (target.Projection == module.Projection)
-                    {
-                        var outputs = module.Up.Width;
-                        products.Add(new Product(
-                            inner + module.Offset, stack.Down.Width, segment.Rows, module.Up, target.Y + ((long)segment.FirstRow * outputs), outputs, accumulate: true, module.Scale));
-                    }
-                }
+                // Targets come in the order of projections, without gaps.
+                var y = targets[module.Projection - targets[0].Projection].Y;
+                var outputs = module.Up.Width;
+                products.Add(new Product(
+                    inner + module.Offset, stack.Down.Width, segment.Rows, module.Up, y + ((long)segment.FirstRow * outputs), outputs, accumulate: true, module.Scale));
             }
 
             inner += (long)segment.Rows * stack.Down.Width;

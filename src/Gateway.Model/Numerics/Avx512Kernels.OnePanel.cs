@@ -69,4 +69,72 @@ internal sealed unsafe partial class Avx512Kernels
         sum10.Store(c + (10 * ldc));
         sum11.Store(c + (11 * ldc));
     }
+
+    /// <summary>8 rows × 16 columns: eight chains, for a narrow product of few rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Tile8By16<TPanel>(float* a, nint rowStride, nint depthStride, byte* panel, int depth, float* c, nint ldc, bool accumulate)
+        where TPanel : struct, IPanelElement
+    {
+        Vector512<float> c0 = Vector512<float>.Zero, c1 = Vector512<float>.Zero;
+        Vector512<float> c2 = Vector512<float>.Zero, c3 = Vector512<float>.Zero;
+        Vector512<float> c4 = Vector512<float>.Zero, c5 = Vector512<float>.Zero;
+        Vector512<float> c6 = Vector512<float>.Zero, c7 = Vector512<float>.Zero;
+        if (accumulate)
+        {
+            c0 = Vector512.Load(c);
+            c1 = Vector512.Load(c + ldc);
+            c2 = Vector512.Load(c + (2 * ldc));
+            c3 = Vector512.Load(c + (3 * ldc));
+            c4 = Vector512.Load(c + (4 * ldc));
+            c5 = Vector512.Load(c + (5 * ldc));
+            c6 = Vector512.Load(c + (6 * ldc));
+            c7 = Vector512.Load(c + (7 * ldc));
+        }
+
+        float* a3 = a + (3 * rowStride);
+        float* a6 = a + (6 * rowStride);
+        for (int k = 0; k < depth; k++)
+        {
+            Sse.Prefetch0(panel + PrefetchBytes);
+            Vector512<float> b = TPanel.Load512(panel);
+            c0 = Avx512F.FusedMultiplyAdd(Vector512.Create(*a), b, c0);
+            c1 = Avx512F.FusedMultiplyAdd(Vector512.Create(a[rowStride]), b, c1);
+            c2 = Avx512F.FusedMultiplyAdd(Vector512.Create(a[2 * rowStride]), b, c2);
+            c3 = Avx512F.FusedMultiplyAdd(Vector512.Create(*a3), b, c3);
+            c4 = Avx512F.FusedMultiplyAdd(Vector512.Create(a3[rowStride]), b, c4);
+            c5 = Avx512F.FusedMultiplyAdd(Vector512.Create(a3[2 * rowStride]), b, c5);
+            c6 = Avx512F.FusedMultiplyAdd(Vector512.Create(*a6), b, c6);
+            c7 = Avx512F.FusedMultiplyAdd(Vector512.Create(a6[rowStride]), b, c7);
+            a += depthStride;
+            a3 += depthStride;
+            a6 += depthStride;
+            panel += TPanel.RowBytes;
+        }
+
+        c0.Store(c);
+        c1.Store(c + ldc);
+        c2.Store(c + (2 * ldc));
+        c3.Store(c + (3 * ldc));
+        c4.Store(c + (4 * ldc));
+        c5.Store(c + (5 * ldc));
+        c6.Store(c + (6 * ldc));
+        c7.Store(c + (7 * ldc));
+    }
+
+    /// <summary>1 row × 16 columns: one stream and one chain.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Tile1By16<TPanel>(float* a, nint depthStride, byte* panel, int depth, float* c, bool accumulate)
+        where TPanel : struct, IPanelElement
+    {
+        Vector512<float> sum = accumulate ? Vector512.Load(c) : Vector512<float>.Zero;
+        for (int k = 0; k < depth; k++)
+        {
+            Sse.Prefetch0(panel + PrefetchBytes);
+            sum = Avx512F.FusedMultiplyAdd(Vector512.Create(*a), TPanel.Load512(panel), sum);
+            a += depthStride;
+            panel += TPanel.RowBytes;
+        }
+
+        sum.Store(c);
+    }
 }

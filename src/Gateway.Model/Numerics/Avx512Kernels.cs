@@ -13,6 +13,9 @@ internal sealed unsafe partial class Avx512Kernels : LaneKernels<Avx512Lanes>
 {
     private const int Panel = PackedMatrix.PanelWidth;
 
+    /// <summary>How far ahead one row's weights are fetched; narrow products run on into the matrix that is read next.</summary>
+    private const int PrefetchBytes = 4096;
+
     public override string Name => "avx512";
 
     internal override void Multiply(float* a, nint rowStride, nint depthStride, int rows, float* panels, nint panelStride, int depth, int width, float* c, nint ldc, bool accumulate) =>
@@ -60,8 +63,19 @@ internal sealed unsafe partial class Avx512Kernels : LaneKernels<Avx512Lanes>
             }
         }
 
-        // 2. The rows left over, 4 and then 1 at a time.
-        for (int column = 0; column < width && tiled < rows; column += 4 * Panel)
+        // 2. The rows left over, 4 and then 1 at a time; a single row runs through whole tiles without further ado.
+        int first = 0;
+        if (rows == 1)
+        {
+            for (; first + (4 * Panel) <= width; first += 4 * Panel, panels += 4 * panelBytes)
+            {
+                Tile1By64<TPanel>(a, depthStride, panels, panels + panelBytes, panels + (2 * panelBytes), panels + (3 * panelBytes), depth, c + first, accumulate);
+            }
+
+            panels -= first / Panel * panelBytes;
+        }
+
+        for (int column = first; column < width && tiled < rows; column += 4 * Panel)
         {
             MultiplyFewRows<TPanel>(a + (tiled * rowStride), rowStride, depthStride, rows - tiled, panels + (column / Panel * panelBytes), panelBytes, depth, Math.Min(4 * Panel, width - column), c + (tiled * ldc) + column, ldc, accumulate);
         }
@@ -71,13 +85,26 @@ internal sealed unsafe partial class Avx512Kernels : LaneKernels<Avx512Lanes>
     private static void MultiplyFewRows<TPanel>(float* a, nint rowStride, nint depthStride, int rows, byte* panel0, nint panelBytes, int depth, int columns, float* c, nint ldc, bool accumulate)
         where TPanel : struct, IPanelElement
     {
-        float* edge = stackalloc float[4 * 4 * Panel];
+        float* edge = stackalloc float[8 * Panel * 4];
         bool whole = columns == 4 * Panel;
         byte* panel1 = columns > Panel ? panel0 + panelBytes : panel0;
         byte* panel2 = columns > 2 * Panel ? panel1 + panelBytes : panel1;
         byte* panel3 = columns > 3 * Panel ? panel2 + panelBytes : panel2;
+        int done = 0;
+        for (; !whole && done + 8 <= rows; done += 8)
+        {
+            for (int column = 0; column < columns; column += Panel)
+            {
+                float* wanted = c + (done * ldc) + column;
+                int count = Math.Min(Panel, columns - column);
+                RegisterTile.Copy(wanted, ldc, edge, Panel, accumulate ? 8 : 0, count);
+                Tile8By16<TPanel>(a + (done * rowStride), rowStride, depthStride, panel0 + (column / Panel * panelBytes), depth, edge, Panel, accumulate);
+                RegisterTile.Copy(edge, Panel, wanted, ldc, 8, count);
+            }
+        }
+
         int step;
-        for (int row = 0; row < rows; row += step)
+        for (int row = done; row < rows; row += step)
         {
             step = rows - row >= 4 ? 4 : 1;
             float* left = a + (row * rowStride);
@@ -92,6 +119,10 @@ internal sealed unsafe partial class Avx512Kernels : LaneKernels<Avx512Lanes>
             if (step == 4)
             {
                 Tile4By64<TPanel>(left, rowStride, depthStride, panel0, panel1, panel2, panel3, depth, target, stride, accumulate);
+            }
+            else if (columns <= Panel)
+            {
+                Tile1By16<TPanel>(left, depthStride, panel0, depth, target, accumulate);
             }
             else
             {
@@ -324,6 +355,10 @@ internal sealed unsafe partial class Avx512Kernels : LaneKernels<Avx512Lanes>
 
         for (int k = 0; k < depth; k++)
         {
+            Sse.Prefetch0(panel0 + PrefetchBytes);
+            Sse.Prefetch0(panel1 + PrefetchBytes);
+            Sse.Prefetch0(panel2 + PrefetchBytes);
+            Sse.Prefetch0(panel3 + PrefetchBytes);
             Vector512<float> b0 = TPanel.Load512(panel0);
             Vector512<float> b1 = TPanel.Load512(panel1);
             Vector512<float> b2 = TPanel.Load512(panel2);

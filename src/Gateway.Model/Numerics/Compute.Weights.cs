@@ -8,11 +8,14 @@ public sealed unsafe partial class Compute
     /// <summary>Multiply-adds of a chunk at least; below, claiming it costs more than sharing it saves.</summary>
     private const long SmallestChunk = 32 * 1024;
 
+    /// <summary>Rows of an f32 or bfloat16 product that one chunk takes whole, over its whole depth.</summary>
+    private const int FewRows = 16;
+
     /// <summary>Chunks of quantized products per thread and job: enough for balance, few enough for long streams.</summary>
     private const int ChunksPerThread = 4;
 
     private readonly Scratch _quantized = new();
-    private PlannedProduct[] _planned = GC.AllocateUninitializedArray<PlannedProduct>(16, pinned: true);
+    private PlannedChunks[] _planned = GC.AllocateUninitializedArray<PlannedChunks>(16, pinned: true);
 
     /// <summary>
     /// Runs products that do not read each other's results as one job of the team: 1. quantize the left side that
@@ -28,7 +31,7 @@ public sealed unsafe partial class Compute
         QuantizedRows rows = Quantize(products);
         if (_planned.Length < products.Length)
         {
-            _planned = GC.AllocateUninitializedArray<PlannedProduct>(2 * products.Length, pinned: true);
+            _planned = GC.AllocateUninitializedArray<PlannedChunks>(2 * products.Length, pinned: true);
         }
 
         long work = 0;
@@ -37,22 +40,20 @@ public sealed unsafe partial class Compute
             work += product.Quantized ? (long)product.Rows * product.Width * product.Depth : 0;
         }
 
-        int planned = 0;
         int chunks = 0;
         long chunkWork = Math.Max(SmallestChunk, work / (ChunksPerThread * Threads));
-        foreach (ref readonly Product product in products)
+        for (int i = 0; i < products.Length; i++)
         {
-            if (product.Rows > 0 && product.Width > 0)
-            {
-                ProductSplit split = Split(product, chunkWork);
-                _planned[planned++] = new PlannedProduct(product, split, chunks);
-                chunks += split.Chunks;
-            }
+            bool empty = products[i].Rows <= 0 || products[i].Width == 0;
+            ProductSplit split = empty ? default : Split(products[i], chunkWork);
+            chunks += split.Chunks;
+            _planned[i] = new PlannedChunks(split, chunks);
         }
 
-        fixed (PlannedProduct* first = _planned)
+        fixed (Product* first = products)
+        fixed (PlannedChunks* plan = _planned)
         {
-            var job = new ProductsWork(Kernels, _private, first, rows);
+            var job = new ProductsWork(Kernels, _private, first, plan, rows);
             _team.Run(chunks, ref job);
         }
     }
@@ -97,9 +98,24 @@ public sealed unsafe partial class Compute
 
     private ProductSplit Split(in Product product, long chunkWork)
     {
-        if (!product.Quantized)
+        if (!product.Quantized && product.Rows > FewRows)
         {
             return ProductSplit.Choose(product.Rows, product.Width, product.Depth, Threads);
+        }
+
+        if (!product.Quantized && (Threads == 1 || (long)product.Rows * product.Width * product.Depth <= SmallestChunk))
+        {
+            return new ProductSplit(product.Rows, product.Width, 1, 1);
+        }
+
+        if (!product.Quantized)
+        {
+            // Four panels at a time, or one where there are no four: what the tiles of few rows take.
+            long wanted = Math.Max(1, SmallestChunk / ((long)product.Rows * product.Depth));
+            int step = product.Width >= 4 * WeightMatrix.PanelWidth ? 4 * WeightMatrix.PanelWidth : product.Rows < 8 ? product.Width : WeightMatrix.PanelWidth;
+            int perChunk = (int)Math.Min((wanted + step - 1) / step * step, int.MaxValue / 2);
+            int pieces = (product.Width + perChunk - 1) / perChunk;
+            return new ProductSplit(product.Rows, perChunk, pieces, pieces);
         }
 
         int rows = Math.Min(product.Rows, Math.Max(20, QuantizedChunkBytes / product.Depth / 20 * 20));
@@ -112,23 +128,24 @@ public sealed unsafe partial class Compute
         return new ProductSplit(rows, columns, columnChunks, columnChunks * rowChunks);
     }
 
-    /// <summary>A product and the number of its first chunk in the job.</summary>
-    private readonly record struct PlannedProduct(Product Product, ProductSplit Split, int FirstChunk);
+    /// <summary>The chunks of a product; End is the number of the first chunk of the next one.</summary>
+    private readonly record struct PlannedChunks(ProductSplit Split, int End);
 
-    private readonly struct ProductsWork(Kernels kernels, Scratch[] scratch, PlannedProduct* planned, QuantizedRows quantized) : IChunkedWork
+    private readonly struct ProductsWork(Kernels kernels, Scratch[] scratch, Product* products, PlannedChunks* plan, QuantizedRows quantized) : IChunkedWork
     {
         public void Run(int chunk, int worker)
         {
-            PlannedProduct* place = planned;
-            while (chunk >= place->FirstChunk + place->Split.Chunks)
+            int at = 0;
+            while (chunk >= plan[at].End)
             {
-                place++;
+                at++;
             }
 
-            Product product = place->Product;
-            (int row, int column) = place->Split.Origin(chunk - place->FirstChunk);
-            int rows = Math.Min(place->Split.RowsPerChunk, product.Rows - row);
-            int columns = Math.Min(place->Split.ColumnsPerChunk, product.Width - column);
+            ref readonly Product product = ref products[at];
+            ProductSplit split = plan[at].Split;
+            (int row, int column) = split.Origin(chunk - (plan[at].End - split.Chunks));
+            int rows = Math.Min(split.RowsPerChunk, product.Rows - row);
+            int columns = Math.Min(split.ColumnsPerChunk, product.Width - column);
             byte* panels = product.Panels + (column / WeightMatrix.PanelWidth * product.PanelBytes);
             float* target = product.C + ((nint)row * product.Ldc) + column;
             if (product.Start is not null)
@@ -152,9 +169,10 @@ public sealed unsafe partial class Compute
 
             // The depth is cut so that a few panels and rows stay in the first caches; the chain continues through C.
             bool continues = product.Accumulate;
-            for (int k = 0; k < product.Depth || k == 0; k += ProductSplit.DepthBlock)
+            int block = product.Rows > FewRows ? ProductSplit.DepthBlock : Math.Max(1, product.Depth);
+            for (int k = 0; k < product.Depth || k == 0; k += block)
             {
-                int depth = Math.Min(ProductSplit.DepthBlock, product.Depth - k);
+                int depth = Math.Min(block, product.Depth - k);
                 if (product.Format == PanelFormat.F32)
                 {
                     float* panel = (float*)panels + ((nint)k * WeightMatrix.PanelWidth);
