@@ -53,7 +53,7 @@ internal sealed class InterferenceSeries : IDisposable
         // 1. The long prompt alone.
         var alone = _engine.Start(LongPrompt, 1);
         await alone.ReadAsync(1).ConfigureAwait(false);
-        await alone.CancelAsync().ConfigureAwait(false);
+        await alone.EndAsync().ConfigureAwait(false);
 
         // 2. Streams, for a while undisturbed.
         var started = Stopwatch.GetTimestamp();
@@ -66,7 +66,7 @@ internal sealed class InterferenceSeries : IDisposable
         await disturber.ReadAsync(1).ConfigureAwait(false);
         var rest = Interval - Stopwatch.GetElapsedTime(started);
         await Task.Delay(rest > TimeSpan.Zero ? rest : TimeSpan.Zero).ConfigureAwait(false);
-        await disturber.CancelAsync().ConfigureAwait(false);
+        await disturber.EndAsync().ConfigureAwait(false);
         streams.ForEach(stream => stream.Cancel());
         await Task.WhenAll(readers).ConfigureAwait(false);
 

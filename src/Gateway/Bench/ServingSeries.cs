@@ -18,8 +18,11 @@ internal sealed class ServingSeries : IDisposable
     /// <summary>Length of the prompts of the prefill row.</summary>
     public const int PrefillTokens = 256;
 
-    private const int PromptTokens = 64;
-    private const int DecodedTokens = 2 * (Context - PromptTokens);
+    // A window of about a second, whatever the size of the model.
+    private const long LargeModel = 200_000_000;
+    private const int DecodedBySmall = 128;
+    private const int DecodedByLarge = 64;
+
     private const int Prefills = 3;
     private const int AdapterStreams = 8;
 
@@ -28,6 +31,7 @@ internal sealed class ServingSeries : IDisposable
 
     private readonly BenchShape _shape;
     private readonly WeightFormat _format;
+    private readonly int _decoded;
     private readonly BenchEngine _plain;
     private readonly BenchEngine? _adapted;
     private readonly List<Series> _all = [];
@@ -37,6 +41,7 @@ internal sealed class ServingSeries : IDisposable
     public ServingSeries(Transformer model, BenchShape shape, WeightFormat format, EngineOptions options, Func<string, bool> isWanted)
     {
         (_shape, _format) = (shape, format);
+        _decoded = shape.LayerWeights < LargeModel ? DecodedBySmall : DecodedByLarge;
         _plain = new BenchEngine(model, options, adapters: 0);
         if (isWanted("prefill"))
         {
@@ -72,24 +77,24 @@ internal sealed class ServingSeries : IDisposable
     }
 
     /// <summary>Tokens per second of all streams together while all of them decode.</summary>
-    private static async Task<double> DecodeAsync(BenchEngine engine, int streams, IReadOnlyList<string>? adapters = null)
+    private async Task<double> DecodeAsync(BenchEngine engine, int streams, IReadOnlyList<string>? adapters = null)
     {
         var replies = new StreamClock[streams];
         for (var i = 0; i < streams; i++)
         {
-            replies[i] = engine.Start(PromptTokens, DecodedTokens + SlackTokens, adapters?[i % adapters.Count]);
+            replies[i] = engine.Start(Context - (_decoded / 2), _decoded + SlackTokens, adapters?[i % adapters.Count]);
         }
 
         // Prompts are served in order of arrival: when the last has its first token, all others have theirs.
         var last = replies[^1];
-        await last.ReadAsync(DecodedTokens + 1).ConfigureAwait(false);
+        await last.ReadAsync(_decoded + 1).ConfigureAwait(false);
         var seconds = Stopwatch.GetElapsedTime(last.Times[0], last.Times[^1]).TotalSeconds;
         foreach (var reply in replies)
         {
-            await reply.CancelAsync().ConfigureAwait(false);
+            await reply.EndAsync().ConfigureAwait(false);
         }
 
-        return streams * DecodedTokens / seconds;
+        return streams * _decoded / seconds;
     }
 
     /// <summary>Prompt tokens per second, from the request to the first token of the reply.</summary>
@@ -101,7 +106,7 @@ internal sealed class ServingSeries : IDisposable
             var reply = engine.Start(PrefillTokens, 1);
             await reply.ReadAsync(1).ConfigureAwait(false);
             seconds += Stopwatch.GetElapsedTime(reply.Started, reply.Times[0]).TotalSeconds;
-            await reply.CancelAsync().ConfigureAwait(false);
+            await reply.EndAsync().ConfigureAwait(false);
         }
 
         return Prefills * PrefillTokens / seconds;

@@ -48,7 +48,7 @@ internal sealed class SpeculationSeries : IDisposable
     {
         var reply = engine.Start(prompt, script.Length);
         await reply.ReadAsync(script.Length).ConfigureAwait(false);
-        await reply.CancelAsync().ConfigureAwait(false);
+        await reply.EndAsync().ConfigureAwait(false);
         return reply.Tokens.SequenceEqual(script)
             ? (script.Length - 1) / Stopwatch.GetElapsedTime(reply.Times[0], reply.Times[^1]).TotalSeconds
             : throw new InvalidOperationException("a reply differs from its script: speculation or a kernel is wrong.");

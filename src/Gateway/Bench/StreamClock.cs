@@ -48,7 +48,7 @@ internal sealed class StreamClock
     public void Cancel() => _stream.Cancel();
 
     /// <summary>Gives the reply up and waits until the engine has let go of everything it held.</summary>
-    public async Task CancelAsync()
+    public async Task EndAsync()
     {
         Cancel();
         while (!_ended && await _stream.WaitToReadAsync().ConfigureAwait(false))
