@@ -189,6 +189,20 @@ internal sealed class Sequence
     /// <param name="rows">Their number: those of the last positions of the slice.</param>
     public void Draw(Sampler sampler, Matrix logits, int firstRow, int rows)
     {
+        try
+        {
+            DrawRows(sampler, logits, firstRow, rows);
+        }
+        catch (Exception failure) when (_grammar is not null)
+        {
+            // Grammars come from callers: a defect in one ends its reply and not the engine.
+            Finish = FinishReason.Failed;
+            Error = $"grammar_failed: {failure.Message} Report the schema and send the request without it.";
+        }
+    }
+
+    private void DrawRows(Sampler sampler, Matrix logits, int firstRow, int rows)
+    {
         var known = _length;
         var computed = known + rows - 1;
         _cached = known;

@@ -19,8 +19,8 @@ internal sealed class StepCost(int mostReplyRows)
     private const int PromptRowsUnit = 4;
     private const int PromptRowsAtFirst = 32;
 
-    // One disturbed step says little about the next.
-    private const double MostSurprise = 2;
+    // One disturbed step says little about the next: on a shared machine one in a hundred takes twice its time.
+    private const double MostSurprise = 1.25;
 
     // Share of a step that one more reply row is believed to cost until it is measured.
     private const double RowAtFirst = 0.05;

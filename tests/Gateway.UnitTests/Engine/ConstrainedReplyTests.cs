@@ -81,7 +81,11 @@ public sealed class ConstrainedReplyTests(EngineFixture fixture) : IClassFixture
         Assert.Equal(SubmitOutcome.Accepted, engine.Submit(
             new GenerationRequest
             {
-                Prompt = request.Prompt, MaximumTokens = 50, Sampling = request.Sampling, EndTokens = [0], Grammar = new GrammarMatcher(grammar, _vocabulary, [0], 50),
+                Prompt = request.Prompt,
+                MaximumTokens = 50,
+                Sampling = request.Sampling,
+                EndTokens = [0],
+                Grammar = new GrammarMatcher(grammar, _vocabulary, [0], 50),
             },
             out var stream));
         while (engine.Step())
