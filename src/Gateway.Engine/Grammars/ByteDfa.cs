@@ -57,24 +57,6 @@ internal sealed class ByteDfa
     /// <summary>Packs a target with its charge.</summary>
     public static int Pack(int target, int charge) => target | (charge << ChargeShift);
 
-    /// <summary>Whether the whole of <paramref name="bytes"/> is a word; charges are not looked at.</summary>
-    public bool Matches(ReadOnlySpan<byte> bytes)
-    {
-        var state = 0;
-        foreach (var value in bytes)
-        {
-            var next = Next(state, value);
-            if (next == Dead)
-            {
-                return false;
-            }
-
-            state = Target(next);
-        }
-
-        return _accepts[state];
-    }
-
     /// <summary>Bytes that no state tells apart share a column of the table; one byte of each column represents it.</summary>
     private static (byte[] ClassOf, List<int> Representatives) Classify(IReadOnlyList<int[]> rows)
     {

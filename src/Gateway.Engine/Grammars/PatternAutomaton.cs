@@ -51,9 +51,11 @@ internal sealed class PatternAutomaton
         int[] starts = [.. _starts.Union(other._starts).Order()];
         return Explore(starts, (Left: 0, Right: 0), budget,
             pair => _accepts[pair.Left] && other._accepts[pair.Right],
-            (pair, unit) => Next(pair.Left, unit) is var left and >= 0 && other.Next(pair.Right, unit) is var right and >= 0
-                ? (left, right)
-                : null);
+            ((int Left, int Right) pair, int unit, out (int Left, int Right) next) =>
+            {
+                next = (Next(pair.Left, unit), other.Next(pair.Right, unit));
+                return next.Left != Dead && next.Right != Dead;
+            });
     }
 
     /// <summary>Texts with a bounded number of characters; a surrogate pair is one.</summary>
@@ -62,31 +64,19 @@ internal sealed class PatternAutomaton
         var most = maximum == int.MaxValue ? minimum : maximum;
         return Explore(_starts, (State: 0, Count: 0), budget,
             at => _accepts[at.State] && at.Count >= minimum,
-            (at, unit) =>
+            ((int State, int Count) at, int unit, out (int State, int Count) next) =>
             {
                 var count = char.IsLowSurrogate((char)unit) ? at.Count : at.Count + 1;
-                return Next(at.State, unit) is var next and >= 0 && (count <= most || maximum == int.MaxValue)
-                    ? (next, Math.Min(count, most))
-                    : null;
+                next = (Next(at.State, unit), Math.Min(count, most));
+                return next.State != Dead && (count <= most || maximum == int.MaxValue);
             });
     }
 
-    /// <summary>The automaton of everything reachable from a start.</summary>
-    internal static PatternAutomaton Explore<T>(
-        int[] starts, T start, CompileBudget budget, Func<T, bool> accepts, Func<T, int, T?> step)
-        where T : struct =>
-        Explore(starts, start, budget, accepts, (T at, int unit, out T next) =>
-        {
-            var result = step(at, unit);
-            next = result.GetValueOrDefault();
-            return result.HasValue;
-        }, EqualityComparer<T>.Default);
-
-    internal static PatternAutomaton Explore<T>(
-        int[] starts, T start, CompileBudget budget, Func<T, bool> accepts, TryStep<T> step, IEqualityComparer<T> comparer)
+    /// <summary>The automaton of everything reachable from a start; <paramref name="starts"/> are the first units of the symbols.</summary>
+    internal static PatternAutomaton Explore<T>(int[] starts, T start, CompileBudget budget, Func<T, bool> accepts, TryStep<T> step)
         where T : notnull
     {
-        var numbers = new Dictionary<T, int>(comparer) { [start] = 0 };
+        var numbers = new Dictionary<T, int> { [start] = 0 };
         var (states, next, isAccepting) = (new List<T> { start }, new List<int[]>(), new List<bool>());
         for (var i = 0; i < states.Count; i++)
         {
@@ -118,5 +108,6 @@ internal sealed class PatternAutomaton
         return found >= 0 ? found : ~found - 1;
     }
 
+    /// <summary>The place behind a unit; false when there is none.</summary>
     internal delegate bool TryStep<T>(T from, int unit, out T next);
 }

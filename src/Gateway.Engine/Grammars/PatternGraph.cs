@@ -9,8 +9,10 @@ internal sealed class PatternGraph
     private readonly CompileBudget _budget;
     private readonly List<Node> _nodes = [];
     private readonly SortedSet<int> _starts = [0, 0xD800, 0xDC00, 0xE000];
+    private readonly bool _isSearch;
     private readonly int _first;
     private readonly int _final;
+    private int _closure;
 
     /// <param name="pattern">What to match.</param>
     /// <param name="isSearch">Whether the match may lie anywhere in the text.</param>
@@ -35,17 +37,15 @@ internal sealed class PatternGraph
             AddUnit(_final, CharacterSet.All, _final);
         }
 
-        IsSearch = isSearch;
+        _isSearch = isSearch;
     }
-
-    private bool IsSearch { get; }
 
     /// <summary>The deterministic automaton, by sets of nodes.</summary>
     public PatternAutomaton Determine()
     {
         var starts = _starts.ToArray();
         var first = Close([_first], atStart: true, atEnd: false);
-        return PatternAutomaton.Explore(starts, new NodeSet(first, true), _budget, Accepts, Step, EqualityComparer<NodeSet>.Default);
+        return PatternAutomaton.Explore(starts, new NodeSet(first, true), _budget, Accepts, Step);
     }
 
     private bool Accepts(NodeSet at) => Array.BinarySearch(Close(at.Nodes, at.AtStart, atEnd: true), _final) >= 0;
@@ -69,22 +69,41 @@ internal sealed class PatternGraph
 
     private int[] Close(IEnumerable<int> nodes, bool atStart, bool atEnd)
     {
-        var closed = new SortedSet<int>(nodes);
-        var open = new Stack<int>(closed);
-        while (open.TryPop(out var node))
+        _closure++;
+        var closed = new List<int>();
+        foreach (var node in nodes)
         {
-            foreach (var (target, condition) in _nodes[node].Free)
+            Reach(node);
+        }
+
+        for (var i = 0; i < closed.Count; i++)
+        {
+            foreach (var (target, condition) in _nodes[closed[i]].Free)
             {
-                if ((condition == Condition.None || (condition == Condition.Start && atStart) || (condition == Condition.End && atEnd))
-                    && closed.Add(target))
+                if (condition == Condition.None || (condition == Condition.Start && atStart) || (condition == Condition.End && atEnd))
                 {
-                    open.Push(target);
+                    Reach(target);
                 }
             }
         }
 
         // Behind a match found everything goes on to match.
-        return IsSearch && closed.Contains(_final) && !atEnd ? [_final] : [.. closed];
+        if (_isSearch && _nodes[_final].Closure == _closure && !atEnd)
+        {
+            return [_final];
+        }
+
+        closed.Sort();
+        return [.. closed];
+
+        void Reach(int node)
+        {
+            if (_nodes[node].Closure != _closure)
+            {
+                _nodes[node].Closure = _closure;
+                closed.Add(node);
+            }
+        }
     }
 
     /// <summary>Adds a pattern behind a node; returns the node behind it.</summary>
@@ -195,6 +214,9 @@ internal sealed class PatternGraph
         public CharacterSet? Set { get; set; }
 
         public int Target { get; set; }
+
+        /// <summary>The last closure that reached the node.</summary>
+        public int Closure { get; set; }
     }
 
     /// <summary>A set of nodes with value equality.</summary>

@@ -36,9 +36,9 @@ internal sealed class TerminalRule(ByteDfa dfa, int minimum = 0, int maximum = i
 }
 
 /// <summary>Any of several rules.</summary>
-internal sealed class ChoiceRule : Rule
+internal sealed class ChoiceRule(int[] alternatives) : Rule
 {
-    public int[] Alternatives { get; set; } = [];
+    public int[] Alternatives => alternatives;
 }
 
 /// <summary>An array: rules of its first items, the rule of the others or −1, and the bounds of its length.</summary>

@@ -30,7 +30,7 @@ internal abstract record RuleDraft
         public override int Depth(int[] depths) => Alternatives.Count == 0 ? Impossible : Alternatives.Min(part => depths[part]);
 
         public override Rule Build(int[] depths, CompileBudget budget) =>
-            new ChoiceRule { Alternatives = [.. Alternatives.Where(part => depths[part] != Impossible)] };
+            new ChoiceRule([.. Alternatives.Where(part => depths[part] != Impossible)]);
     }
 
     /// <summary>An array.</summary>

@@ -295,7 +295,7 @@ internal sealed class SchemaCompiler
         for (var i = 0; i < rules.Length; i++)
         {
             // Nothing refers to an impossible rule any more.
-            rules[i] = depths[i] == RuleDraft.Impossible ? new ChoiceRule() : _drafts[i].Build(depths, _budget);
+            rules[i] = depths[i] == RuleDraft.Impossible ? new ChoiceRule([]) : _drafts[i].Build(depths, _budget);
             rules[i].MinimumDepth = depths[i];
         }
 

@@ -59,17 +59,10 @@ internal sealed class TokenTrie
 
         (_byte, _end, _parent) = ([.. values], [.. ends], [.. parents]);
         (_firstToken, _tokenCount) = ([.. firsts], [.. counts]);
-        Depth = _tokens.Length == 0 ? 0 : _tokens.Max(id => bytes[id].Length);
     }
 
     /// <summary>Number of token ids.</summary>
     public int Size { get; }
-
-    /// <summary>Number of nodes.</summary>
-    public int Nodes => _byte.Length;
-
-    /// <summary>Bytes of the longest token.</summary>
-    public int Depth { get; }
 
     /// <summary>The byte that leads to a node.</summary>
     public byte Byte(int node) => _byte[node];

@@ -90,6 +90,34 @@ public sealed class GrammarTokenizerTests
     }
 
     [Fact]
+    public void A_reply_like_an_earlier_one_allocates_nothing()
+    {
+        var vocabulary = Vocabularies.ByteLevel;
+        var grammar = Grammar.FromSchema(Schema);
+        var tokens = Vocabularies.Bytes("""{"customer_name":"Zoe","order_count":12,"status":"open","remarks":null}""");
+        var forced = new int[16];
+        Assert.NotEqual(0, Walk());
+        Assert.Equal(0, Walk());
+
+        long Walk()
+        {
+            var matcher = new GrammarMatcher(grammar, vocabulary, [Vocabularies.End]);
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            var isRefused = false;
+            foreach (var token in tokens)
+            {
+                isRefused |= matcher.AllowedTokens()[token >> 6] == 0;
+                matcher.ForcedTokens(forced);
+                isRefused |= !matcher.TryAccept(token);
+            }
+
+            var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            Assert.False(isRefused);
+            return allocated;
+        }
+    }
+
+    [Fact]
     public void The_end_of_a_forced_reply_needs_no_model()
     {
         var vocabulary = Vocabularies.Oracle("qwen2");
