@@ -4,7 +4,8 @@ namespace Gateway.Engine.Grammars;
 
 /// <summary>
 /// Compiles bounds and units of numbers to an automaton that compares digit by digit and keeps the remainder. Such numbers have
-/// no exponent, at most 28 digits (15 with a unit), so that every reader of decimals reads them exactly, and no negative zero.
+/// no exponent, at most 28 digits (15 with a unit), so that every reader of decimals reads them exactly, no more decimal places
+/// than their unit, and no negative zero.
 /// </summary>
 internal sealed class BoundedNumber
 {
