@@ -6,13 +6,14 @@ using Gateway.Model.Lora;
 using Gateway.Model.Network;
 using Gateway.Model.Numerics;
 using Gateway.Model.Text;
+using Gateway.Model.Weights;
 using Xunit;
 
 namespace Gateway.TestKit;
 
 /// <summary>
 /// Random requests on a tiny model: lengths, adapters, sampling, cancellations, token budgets, cache sizes, shared prefixes,
-/// salts, speculation, grammars and thread counts.
+/// salts, speculation, grammars, weight formats and thread counts.
 /// Every sequence must get the tokens of its lone run, bit for bit, and all blocks and leases must come back.
 /// </summary>
 public static class EngineFuzz
@@ -52,7 +53,7 @@ public static class EngineFuzz
                 Speculation = (Speculate)random.Next(3),
             };
             using var compute = new Compute(random.Next(1, 4));
-            using var model = tiny.Load(compute);
+            using var model = Transformer.Load(tiny.Path, compute, (WeightFormat)random.Next(4));
             using var adapters = new AdapterSlots(tiny.Config, null, new AdapterLimits(), 8, TimeProvider.System);
             for (var i = 0; i < AdapterCount; i++)
             {
