@@ -54,18 +54,37 @@ internal static unsafe class QuantizedProduct<TFormat, TDot>
             {
                 step = TileRows(rows - row);
                 float* target = c + (row * ldc) + column;
-                if (accumulate)
-                {
-                    RegisterTile.Copy(target, ldc, sums, Panel, step, columns);
-                }
-                else
+                if (columns < Panel)
                 {
                     new Span<float>(sums, step * Panel).Clear();
+                    RegisterTile.Copy(target, ldc, sums, Panel, accumulate ? step : 0, columns);
+                    Tile(step, x, firstRow + row, panels, ahead, aheadStep, sums);
+                    RegisterTile.Copy(sums, Panel, target, ldc, step, columns);
+                    continue;
                 }
 
+                Start(sums, target, ldc, step, accumulate);
                 Tile(step, x, firstRow + row, panels, ahead, aheadStep, sums);
-                RegisterTile.Copy(sums, Panel, target, ldc, step, columns);
+                Finish(sums, target, ldc, step);
             }
+        }
+    }
+
+    private static void Start(float* sums, float* c, nint ldc, int rows, bool accumulate)
+    {
+        for (int row = 0; row < rows; row++, sums += Panel, c += ldc)
+        {
+            (accumulate ? Vector256.Load(c) : Vector256<float>.Zero).Store(sums);
+            (accumulate ? Vector256.Load(c + 8) : Vector256<float>.Zero).Store(sums + 8);
+        }
+    }
+
+    private static void Finish(float* sums, float* c, nint ldc, int rows)
+    {
+        for (int row = 0; row < rows; row++, sums += Panel, c += ldc)
+        {
+            Vector256.Load(sums).Store(c);
+            Vector256.Load(sums + 8).Store(c + 8);
         }
     }
 

@@ -21,7 +21,7 @@ internal sealed class BenchEngine : IDisposable
         for (var index = 0; index < adapters; index++)
         {
             using var tensors = RandomAdapter.Create(model.Config, (ulong)index + 1);
-            _slots.Install(Adapters[index], new LoraWeights(tensors));
+            _slots.Install(Adapters[index], new LoraWeights(tensors, model.WeightFormat));
         }
 
         Engine = new InferenceEngine(model, _slots, options);
