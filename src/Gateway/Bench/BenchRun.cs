@@ -82,7 +82,7 @@ internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
             await AlternateAsync($"{stage}: loading", load.All, load.Rows, cancellationToken).ConfigureAwait(false);
         }
 
-        if (!((string[])["prefill", "decode", "decode_resident", "mixed", "one_adapter", "itl_under_prefill", "speculation", "swap"]).Any(IsRow))
+        if (!ServingSeries.RowNames.Concat(["itl_under_prefill", "speculation", "swap"]).Any(IsRow))
         {
             return;
         }
@@ -90,8 +90,9 @@ internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
         // Random weights repeat themselves, which is easy to guess: with speculation their figures would be too good.
         var engineOptions = new EngineOptions { CacheBlocks = CacheBlocks, Speculation = Speculate.Never };
         using var model = Transformer.Load(folder, compute, format);
-        using (var serving = new ServingSeries(model, shape, format, engineOptions, IsRow))
+        if (ServingSeries.RowNames.Any(IsRow))
         {
+            using var serving = new ServingSeries(model, shape, format, engineOptions, IsRow);
             await AlternateAsync(stage, serving.All, serving.Rows, cancellationToken).ConfigureAwait(false);
         }
 

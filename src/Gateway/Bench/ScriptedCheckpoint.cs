@@ -20,7 +20,7 @@ internal static class ScriptedCheckpoint
     public const int Tokens = 4096;
 
     /// <summary>Length of a script.</summary>
-    public const int ScriptTokens = 192;
+    public const int ScriptTokens = 128;
 
     // The score at the right distance exceeds its neighbours' by 1.08 · Sharpness² / √64 for a base of 10,000: 20.
     private const float Sharpness = 12.2f;

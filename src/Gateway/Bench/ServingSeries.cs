@@ -12,6 +12,9 @@ namespace Gateway.Bench;
 /// </remarks>
 internal sealed class ServingSeries : IDisposable
 {
+    /// <summary>The rows it knows.</summary>
+    public static readonly IReadOnlyList<string> RowNames = ["prefill", "decode", "decode_resident", "mixed", "one_adapter"];
+
     /// <summary>Mean number of tokens before the one that is decoded: the prompt and half of the reply.</summary>
     public const int Context = 128;
 
