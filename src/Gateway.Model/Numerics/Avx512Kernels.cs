@@ -85,24 +85,12 @@ internal sealed unsafe partial class Avx512Kernels : LaneKernels<Avx512Lanes>
     private static void MultiplyFewRows<TPanel>(float* a, nint rowStride, nint depthStride, int rows, byte* panel0, nint panelBytes, int depth, int columns, float* c, nint ldc, bool accumulate)
         where TPanel : struct, IPanelElement
     {
-        float* edge = stackalloc float[8 * Panel * 4];
+        float* edge = stackalloc float[4 * 4 * Panel];
         bool whole = columns == 4 * Panel;
         byte* panel1 = columns > Panel ? panel0 + panelBytes : panel0;
         byte* panel2 = columns > 2 * Panel ? panel1 + panelBytes : panel1;
         byte* panel3 = columns > 3 * Panel ? panel2 + panelBytes : panel2;
-        int done = 0;
-        for (; !whole && done + 8 <= rows; done += 8)
-        {
-            for (int column = 0; column < columns; column += Panel)
-            {
-                float* wanted = c + (done * ldc) + column;
-                int count = Math.Min(Panel, columns - column);
-                RegisterTile.Copy(wanted, ldc, edge, Panel, accumulate ? 8 : 0, count);
-                Tile8By16<TPanel>(a + (done * rowStride), rowStride, depthStride, panel0 + (column / Panel * panelBytes), depth, edge, Panel, accumulate);
-                RegisterTile.Copy(edge, Panel, wanted, ldc, 8, count);
-            }
-        }
-
+        int done = MultiplyEights<TPanel>(a, rowStride, depthStride, rows, panel0, panelBytes, depth, columns, c, ldc, accumulate);
         int step;
         for (int row = done; row < rows; row += step)
         {

@@ -14,8 +14,9 @@ public sealed unsafe partial class Compute
         fixed (PagedTile* firstTile = tiles)
         fixed (PagedRow* firstRow = rows)
         {
-            // Heads of a tile lie side by side in the cache: with tiles for all threads they are one chunk.
-            int perChunk = tiles.Length >= 2 * Threads ? slab.KvHeads : 1;
+            // Heads of a tile lie side by side in the cache: single rows for all threads take theirs in one chunk. A prompt's
+            // tiles are large, so that each of their heads is a chunk.
+            int perChunk = tiles.Length == rows.Length && tiles.Length >= 2 * Threads ? slab.KvHeads : 1;
             OverRange(tiles.Length * slab.KvHeads, perChunk, new PagedAttentionWork(q, heads, firstTile, firstRow, slab, o));
         }
     }

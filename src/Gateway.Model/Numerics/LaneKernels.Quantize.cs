@@ -24,7 +24,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
             float peak = TLanes.MaxAcross(largest);
             scales[group] = peak / 127f;
 
-            // 2. Round to whole numbers and add them up; the sums are small whole numbers, hence exact.
+            // 2. Round to whole numbers, at most 127 in size, and add them up; the sums are small whole numbers, hence exact.
             TLanes inverse = TLanes.Broadcast(peak > 0 ? 127f / peak : 0f);
             TLanes rounder = TLanes.Broadcast(Rounder);
             TLanes sum = TLanes.Zero;
@@ -32,7 +32,6 @@ internal abstract unsafe partial class LaneKernels<TLanes>
             {
                 TLanes value = k < count ? Load(x + k, count - k) : TLanes.Zero;
                 TLanes number = TLanes.Subtract(TLanes.Add(TLanes.Multiply(value, inverse), rounder), rounder);
-                number = TLanes.Max(TLanes.Min(number, TLanes.Broadcast(127f)), TLanes.Broadcast(-127f));
                 sum = TLanes.Add(sum, number);
                 TLanes.StoreSignedBytes(numbers + k, number);
             }

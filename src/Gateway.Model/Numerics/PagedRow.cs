@@ -16,8 +16,8 @@ public readonly unsafe struct PagedRow(int* blocks, int position)
 /// <summary>Consecutive rows of one sequence that attend together.</summary>
 public readonly record struct PagedTile(int FirstRow, int Rows)
 {
-    /// <summary>Rows of a tile at most: with their query heads enough to reuse every key that is loaded.</summary>
-    public const int MaximumRows = 16;
+    /// <summary>Rows of a tile at most: with their query heads enough to reuse every key that is loaded, few enough to balance threads.</summary>
+    public const int MaximumRows = 8;
 }
 
 /// <summary>The queries of a tile that share a key head: row r, head h at r·stride + h·d.</summary>

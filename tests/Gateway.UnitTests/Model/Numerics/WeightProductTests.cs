@@ -104,6 +104,8 @@ public sealed unsafe class WeightProductTests
             return;
         }
 
+        byte* memory = stackalloc byte[(int)Math.Max(
+            QuantizedRows.BytesFor(10, 192, Int8Format.GroupDepth), QuantizedRows.BytesFor(10, 192, Int4Format.GroupDepth))];
         foreach (WeightFormat format in (WeightFormat[])[WeightFormat.Int8, WeightFormat.Int4])
         {
             bool fourBits = format == WeightFormat.Int4;
@@ -114,7 +116,6 @@ public sealed unsafe class WeightProductTests
             using Matrix result = new(10, 48);
             using WeightMatrix packed = LinearWeights.Create(192, 48, format);
             packed.PackTransposed(weights.Data, 192);
-            byte* memory = stackalloc byte[(int)QuantizedRows.BytesFor(10, 192, groupDepth)];
             var rows = QuantizedRows.Over(memory, 10, 192, groupDepth);
             for (int row = 0; row < 10; row++)
             {
