@@ -9,19 +9,19 @@ namespace Gateway.Engine.Adapters;
 public sealed class AdapterLease : IDisposable
 {
     private readonly AdapterSlots _slots;
-    private readonly AdapterSlots.Slot _slot;
+    private readonly AdapterSlot _slot;
     private int _released;
 
-    internal AdapterLease(AdapterSlots slots, AdapterSlots.Slot slot)
+    internal AdapterLease(AdapterSlots slots, AdapterSlot slot)
     {
         (_slots, _slot) = (slots, slot);
     }
 
-    /// <summary>The pinned generation.</summary>
-    public string Generation => _slot.Weights.Generation;
+    /// <summary>The leased generation.</summary>
+    public string Generation => _slot.Generation;
 
     /// <summary>The weights; valid until the lease is disposed.</summary>
-    internal LoraWeights Weights => _slot.Weights;
+    internal LoraWeights Weights => _slot.Weights ?? throw new ObjectDisposedException(nameof(AdapterLease));
 
     /// <inheritdoc/>
     public void Dispose()

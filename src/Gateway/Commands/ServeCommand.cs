@@ -62,6 +62,8 @@ internal static class ServeCommand
         DefaultValueFactory = _ => int.TryParse(Configured("THREADS"), System.Globalization.CultureInfo.InvariantCulture, out var count) ? count : Environment.ProcessorCount,
     };
 
+    private static readonly Option<long> AdapterMemory = AdapterMemoryOption.Create(() => Configured("ADAPTER_MEMORY"));
+
     private static readonly Option<TimeSpan> RolloutHold = new("--rollout-hold")
     {
         Description = "Shortest time at each step of a rollout, as HH:MM:SS.",
@@ -89,7 +91,7 @@ internal static class ServeCommand
 
             Every option can also be set by environment variable: GATEWAY_MODEL, GATEWAY_DATA, GATEWAY_URLS, GATEWAY_REDIS,
             GATEWAY_WORKERS (comma-separated), GATEWAY_WORKER_TOKEN, GATEWAY_NAME, GATEWAY_WEIGHTS, GATEWAY_THREADS,
-            GATEWAY_ROLLOUT_HOLD, GATEWAY_ATTRIBUTION_WINDOW.
+            GATEWAY_ADAPTER_MEMORY, GATEWAY_ROLLOUT_HOLD, GATEWAY_ATTRIBUTION_WINDOW.
             """);
         AddOptionsTo(command);
         return command;
@@ -98,7 +100,7 @@ internal static class ServeCommand
     /// <summary>Gives a command the options and the action of serve; the root command takes them, too.</summary>
     public static void AddOptionsTo(Command command)
     {
-        foreach (var option in (Option[])[Model, Data, Urls, Redis, Worker, WorkerToken, Name, Weights, Threads, RolloutHold, AttributionWindow])
+        foreach (var option in (Option[])[Model, Data, Urls, Redis, Worker, WorkerToken, Name, Weights, Threads, AdapterMemory, RolloutHold, AttributionWindow])
         {
             command.Options.Add(option);
         }
@@ -129,6 +131,7 @@ internal static class ServeCommand
                     WorkerToken = parsed.GetValue(WorkerToken),
                     Name = parsed.GetRequiredValue(Name),
                     Threads = parsed.GetValue(Threads),
+                    AdapterBytes = parsed.GetValue(AdapterMemory) << 20,
                     Learning = new LearningOptions
                     {
                         Rollout = Defaults with { Hold = parsed.GetValue(RolloutHold), AttributionWindow = parsed.GetValue(AttributionWindow) },

@@ -24,6 +24,7 @@ internal static class WorkerCommand
             DefaultValueFactory = _ => Environment.GetEnvironmentVariable("GATEWAY_DATA") is { Length: > 0 } folder ? folder : DataFolder.DefaultRoot(),
         };
         var threads = new Option<int>("--threads") { Description = "Compute threads.", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var adapterMemory = AdapterMemoryOption.Create();
         var command = new Command(
             "worker",
             """
@@ -34,7 +35,7 @@ internal static class WorkerCommand
               gateway serve --worker http://127.0.0.1:8000 --model ~/models/Qwen2.5-0.5B-Instruct --name qwen
             """)
         {
-            model, urls, name, token, weights, data, threads,
+            model, urls, name, token, weights, data, threads, adapterMemory,
         };
         command.SetAction((parsed, cancellationToken) =>
         {
@@ -48,6 +49,7 @@ internal static class WorkerCommand
                     Weights = parsed.GetValue(weights) ?? ServeOptions.DefaultWeights(folder),
                     WeightCache = new DataFolder(Path.GetFullPath(parsed.GetRequiredValue(data))).Cache,
                     Threads = parsed.GetValue(threads),
+                    AdapterBytes = parsed.GetValue(adapterMemory) << 20,
                 },
                 parsed.GetRequiredValue(urls),
                 cancellationToken);

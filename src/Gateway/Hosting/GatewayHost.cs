@@ -76,6 +76,7 @@ public sealed class GatewayHost : IAsyncDisposable
                     Weights = options.Weights,
                     WeightCache = new DataFolder(options.Data).Cache,
                     Threads = options.Threads,
+                    AdapterBytes = options.AdapterBytes,
                 },
                 url: null, clock, cancellationToken);
             var model = worker is null

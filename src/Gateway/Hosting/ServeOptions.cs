@@ -1,5 +1,6 @@
 using Gateway.Jobs;
 using Gateway.Model.Weights;
+using Gateway.Worker;
 
 namespace Gateway.Hosting;
 
@@ -32,6 +33,9 @@ public sealed record ServeOptions
 
     /// <summary>Compute threads of the built-in worker.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>Memory for adapters of the built-in worker in bytes.</summary>
+    public long AdapterBytes { get; init; } = WorkerOptions.DefaultAdapterBytes;
 
     /// <summary>Settings of the learning loop; the model's folder and the threads are those above.</summary>
     public LearningOptions Learning { get; init; } = new();

@@ -4,7 +4,7 @@ using Gateway.Api.Wire;
 namespace Gateway.Worker;
 
 /// <summary>The body of a load or unload call; unknown members are ignored, as vLLM does.</summary>
-internal sealed record AdapterCall(string Name, string? Path, bool Replace, string? ExpectedGeneration)
+internal sealed record AdapterCall(string Name, string? Path, bool Replace, string? ExpectedGeneration, bool Pinned)
 {
     /// <summary>Reads the body: a call or an error.</summary>
     public static async Task<(AdapterCall? Call, ApiError? Error)> ReadAsync(HttpRequest request, long limit, bool needsPath)
@@ -29,7 +29,7 @@ internal sealed record AdapterCall(string Name, string? Path, bool Replace, stri
         }
 
         var fields = new FieldReader();
-        var (name, path, replace, expected) = ((string?)null, (string?)null, false, (string?)null);
+        var (name, path, replace, expected, pinned) = ((string?)null, (string?)null, false, (string?)null, false);
         foreach (var property in root.EnumerateObject().Where(property => property.Value.ValueKind != JsonValueKind.Null))
         {
             switch (property.Name)
@@ -38,6 +38,7 @@ internal sealed record AdapterCall(string Name, string? Path, bool Replace, stri
                 case "lora_path": path = fields.Text(property.Value, "lora_path"); break;
                 case "load_inplace": replace = fields.Truth(property.Value, "load_inplace") ?? false; break;
                 case "expected_generation": expected = fields.Text(property.Value, "expected_generation"); break;
+                case "pinned": pinned = fields.Truth(property.Value, "pinned") ?? false; break;
                 case "is_3d_lora_weight" when fields.Truth(property.Value, "is_3d_lora_weight") is true:
                     fields.Fail(ApiError.UnsupportedParameter("is_3d_lora_weight"));
                     break;
@@ -54,6 +55,6 @@ internal sealed record AdapterCall(string Name, string? Path, bool Replace, stri
             fields.Fail(ApiError.MissingParameter("lora_path"));
         }
 
-        return fields.Error is { } error ? (null, error) : (new AdapterCall(name!, path, replace, expected), null);
+        return fields.Error is { } error ? (null, error) : (new AdapterCall(name!, path, replace, expected, pinned), null);
     }
 }

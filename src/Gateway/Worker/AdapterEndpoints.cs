@@ -33,7 +33,7 @@ internal sealed class AdapterEndpoints(WorkerRuntime runtime)
         }
 
         // Not cancelled with the request: the listing tells what came of it.
-        var load = await Task.Run(() => runtime.Adapters.Load(call.Name, call.Path!, call.Replace, call.ExpectedGeneration), CancellationToken.None);
+        var load = await Task.Run(() => runtime.Adapters.Load(call.Name, call.Path!, call.Replace, call.ExpectedGeneration, call.Pinned), CancellationToken.None);
         return Refusal(call, load) is { } refusal
             ? new ApiErrorResult(refusal)
             : Success(context.Request, $"Success: LoRA adapter '{call.Name}' added successfully.", json =>
@@ -79,6 +79,8 @@ internal sealed class AdapterEndpoints(WorkerRuntime runtime)
                 json.WriteString("generation", adapter.Generation);
                 json.WriteNumber("rank", adapter.Rank);
                 json.WriteNumber("bytes", adapter.Bytes);
+                json.WriteBoolean("resident", adapter.Resident);
+                json.WriteBoolean("pinned", adapter.Pinned);
                 json.WriteEndObject();
             }
 
@@ -106,7 +108,10 @@ internal sealed class AdapterEndpoints(WorkerRuntime runtime)
             json.WriteNumber("resident_generations", listing.Generations.Count);
             json.WriteNumber("retired_generations", listing.Generations.Count(resident => resident.Retired));
             json.WriteNumber("resident_bytes", listing.Generations.Sum(resident => resident.Bytes));
+            json.WriteNumber("held_bytes", listing.HeldBytes);
+            json.WriteNumber("waiting_requests", listing.Waiting);
             json.WriteNumber("max_adapters", runtime.Options.MaximumAdapters);
+            json.WriteNumber("max_bytes", runtime.Options.AdapterBytes);
         });
     }
 
@@ -117,7 +122,7 @@ internal sealed class AdapterEndpoints(WorkerRuntime runtime)
         AdapterLoadOutcome.Busy => ApiError.AdapterLoadBusy(),
         AdapterLoadOutcome.PathNotFound => ApiError.AdapterPathNotFound(),
         AdapterLoadOutcome.GenerationMismatch => ApiError.AdapterGenerationMismatch(call.Name),
-        AdapterLoadOutcome.LimitExceeded => ApiError.AdapterLimitExceeded(runtime.Options.MaximumAdapters),
+        AdapterLoadOutcome.LimitExceeded => ApiError.AdapterLimitExceeded(),
 
         // Paths of this machine stay out of replies; the caller knows which folder it named.
         _ => ApiError.InvalidAdapter((load.Reason ?? "").Replace($"'{call.Path}'", "the adapter folder", StringComparison.Ordinal)),

@@ -36,9 +36,18 @@ internal sealed class ChatEndpoint(WorkerRuntime runtime)
             }
 
             AdapterLease? lease = null;
-            if (request.Model != runtime.Options.ModelName && (lease = runtime.Adapters.Acquire(request.Model)) is null)
+            if (request.Model != runtime.Options.ModelName)
             {
-                return new ApiErrorResult(ApiError.ModelNotFound(request.Model));
+                var acquired = await runtime.Adapters.AcquireAsync(request.Model, context.RequestAborted);
+                if ((lease = acquired.Lease) is null)
+                {
+                    return new ApiErrorResult(acquired.Outcome switch
+                    {
+                        AdapterAcquireOutcome.Lost => ApiError.AdapterLost(request.Model, acquired.Reason!),
+                        AdapterAcquireOutcome.NoRoom => ApiError.AdapterLimitExceeded(),
+                        _ => ApiError.ModelNotFound(request.Model),
+                    });
+                }
             }
 
             GenerationStream? stream = null;

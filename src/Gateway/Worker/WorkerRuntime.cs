@@ -26,7 +26,7 @@ public sealed class WorkerRuntime : IDisposable
         Prompts = new PromptRenderer(tokenizer, clock);
         Grammars = new GrammarCache(tokenizer, model.Config.VocabularySize);
         Created = clock.GetUtcNow();
-        Adapters = new AdapterSlots(model.Config, model.Fingerprint, new AdapterLimits(), options.MaximumAdapters, clock, model.WeightFormat);
+        Adapters = new AdapterSlots(model.Config, model.Fingerprint, new AdapterLimits(), options.MaximumAdapters, clock, model.WeightFormat, options.AdapterBytes);
         Engine = new InferenceEngine(model, Adapters, new EngineOptions { CacheBlocks = CacheBlocks(model, options.CacheBytes) });
     }
 

@@ -77,12 +77,13 @@ public sealed class AdapterSlotsTests(EngineFixture fixture) : IClassFixture<Eng
     }
 
     [Fact]
-    public void Load_MoreGenerationsThanFit_IsRefused()
+    public void Load_BesidePinnedGenerationsThatFillTheMemory_IsRefused()
     {
         using var slots = new AdapterSlots(fixture.Model.Config, null, new AdapterLimits(), 1, TimeProvider.System);
-        slots.Load("x", fixture.Model.WriteAdapter(1), replace: false);
+        slots.Load("x", fixture.Model.WriteAdapter(1), replace: false, pinned: true);
 
         Assert.Equal(AdapterLoadOutcome.LimitExceeded, slots.Load("y", fixture.Model.WriteAdapter(2), replace: false).Outcome);
+        Assert.Equal("x", Assert.Single(slots.List().Names).Name);
     }
 
     [Fact]

@@ -203,8 +203,12 @@ public sealed record ApiError(int Status, string Type, string Code, string Messa
         Conflict("lora_generation_mismatch", $"The LoRA adapter '{name}' does not have the expected generation. Read GET /v1/lora_adapters and decide again.", "expected_generation");
 
     /// <summary>409: no room for another adapter.</summary>
-    public static ApiError AdapterLimitExceeded(int limit) =>
-        Conflict("lora_adapter_limit_exceeded", $"{limit} adapter generations are resident, which is the limit. Unload one and try again.");
+    public static ApiError AdapterLimitExceeded() =>
+        Conflict("lora_adapter_limit_exceeded", "The adapters that stay in memory leave no room for this one. Unload one, or start the worker with more '--adapter-memory'.");
+
+    /// <summary>503: the adapter had left memory and cannot be read again.</summary>
+    public static ApiError AdapterLost(string model, string reason) =>
+        new(503, Server, "adapter_lost", $"The adapter of '{model}' is not in memory any more and cannot be read again: {reason}", "model") { RetryAfterSeconds = 1 };
 
     /// <summary>429: another adapter is being loaded; loads do not queue.</summary>
     public static ApiError AdapterLoadBusy() =>
