@@ -90,7 +90,7 @@ public sealed class ReplyGenerator : IDisposable
             new ParallelOptions { MaxDegreeOfParallelism = Concurrency, CancellationToken = cancellationToken },
             async (i, token) =>
             {
-                replies[i] = await ContinueAsync(prompts[i], adapterFolder is null ? null : _slots.Acquire(AdapterName), settings, i, token);
+                replies[i] = await ContinueAsync(prompts[i], adapterFolder is null ? null : (await _slots.AcquireAsync(AdapterName, token)).Lease, settings, i, token);
                 onProgress(Interlocked.Increment(ref done), prompts.Count);
             });
         return replies;
