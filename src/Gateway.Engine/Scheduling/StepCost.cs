@@ -8,10 +8,10 @@ namespace Gateway.Engine.Scheduling;
 internal sealed class StepCost(int mostReplyRows)
 {
     /// <summary>
-    /// A step with a prompt in it shall take this many times as long as one without. The prompt then gets 1.4 of 2.4 parts of
-    /// the time and waits less than twice as long as with steps of its own, were small steps as efficient as large ones.
+    /// A step with a prompt in it shall take this many times as long as one without. The prompt then gets half of the time and
+    /// waits twice as long as with steps of its own, were small steps as efficient as large ones.
     /// </summary>
-    private const double Stretch = 2.4;
+    private const double Stretch = 2;
 
     private const double Weight = 0.2;
 

@@ -50,9 +50,12 @@ public sealed unsafe partial class Compute : IDisposable
     private void OverRange<TWork>(int count, int perChunk, TWork work)
         where TWork : struct, IRangeWork
     {
-        perChunk = Math.Max(1, perChunk);
+        // Chunks of equal size, as many for every thread: 8 rows at up to 7 a chunk are 4 and 4, not 7 and 1.
+        int chunks = (int)(((long)count + Math.Max(1, perChunk) - 1) / Math.Max(1, perChunk));
+        chunks = chunks > 1 ? (chunks + Threads - 1) / Threads * Threads : chunks;
+        perChunk = chunks > 0 ? (count + chunks - 1) / chunks : 1;
         var job = new RangeJob<TWork>(Kernels, _private, count, perChunk, work);
-        _team.Run((int)(((long)count + perChunk - 1) / perChunk), ref job);
+        _team.Run((count + perChunk - 1) / perChunk, ref job);
     }
 
     private static int RowsPerChunk(int width) => ElementsPerChunk / Math.Max(1, width);
