@@ -2,6 +2,9 @@ namespace Gateway.Model.Numerics;
 
 public sealed unsafe partial class Compute
 {
+    /// <summary>Elements of one partial sum; the same for every thread count, because it decides the order of additions.</summary>
+    private const int ElementsPerSum = 16_384;
+
     /// <summary>y = silu(gate)·up.</summary>
     public void SwiGlu(float* gate, float* up, int count, float* y) => OverRange(count, ElementsPerChunk, new SwiGluWork(gate, up, y));
 
@@ -21,10 +24,10 @@ public sealed unsafe partial class Compute
     /// <summary>Σ x², added in one fixed order, for clipping gradients.</summary>
     public double SumOfSquares(float* x, int count)
     {
-        int chunks = (int)(((long)count + ElementsPerChunk - 1) / ElementsPerChunk);
-        double* partial = (double*)_results.Reserve(2L * chunks);
-        OverRange(count, ElementsPerChunk, new SumOfSquaresWork(x, partial));
-        return Total(partial, chunks);
+        int blocks = (int)(((long)count + ElementsPerSum - 1) / ElementsPerSum);
+        double* partial = (double*)_results.Reserve(2L * blocks);
+        OverRange(blocks, 1, new SumOfSquaresWork(x, count, partial));
+        return Total(partial, blocks);
     }
 
     /// <summary>One step of AdamW (Loshchilov and Hutter 2019) with decoupled weight decay and bias correction.</summary>
@@ -76,10 +79,16 @@ public sealed unsafe partial class Compute
         public void Run(Kernels kernels, int first, int count, Scratch scratch) => kernels.Axpy(factor, x + first, y + first, count);
     }
 
-    private readonly struct SumOfSquaresWork(float* x, double* partial) : IRangeWork
+    private readonly struct SumOfSquaresWork(float* x, int total, double* partial) : IRangeWork
     {
-        public void Run(Kernels kernels, int first, int count, Scratch scratch) =>
-            partial[first / ElementsPerChunk] = kernels.SumOfSquares(x + first, count);
+        public void Run(Kernels kernels, int first, int count, Scratch scratch)
+        {
+            for (int block = first; block < first + count; block++)
+            {
+                int start = block * ElementsPerSum;
+                partial[block] = kernels.SumOfSquares(x + start, Math.Min(ElementsPerSum, total - start));
+            }
+        }
     }
 
     private readonly struct AdamWWork(float* parameter, float* gradient, float* m, float* v, AdamWStep step) : IRangeWork
