@@ -133,7 +133,8 @@ public sealed class InferenceEngineTests(EngineFixture fixture) : IClassFixture<
         }
 
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
-        Assert.All(streams, stream => Assert.Equal(170, EngineFixture.Drain(stream).Count));
+        // At least a token a step: a proposal that was right gives more.
+        Assert.All(streams, stream => Assert.InRange(EngineFixture.Drain(stream).Count, 170, 201));
     }
 
     private static void RunToEnd(InferenceEngine engine)
