@@ -35,6 +35,8 @@ public sealed class WorkerChatTests(WorkerServer server) : IClassFixture<WorkerS
     [InlineData("\"temperature\":1.5,\"top_p\":0.9,\"top_k\":50,\"seed\":8,\"max_tokens\":300")]
     public async Task Stream_JoinedPieces_EqualTheWholeReply(string fields)
     {
+        // The first reply leaves its prompt in the cache, so that the two that are compared find it there.
+        await server.ChatAsync(fields);
         var whole = await server.ChatAsync(fields);
         var events = await server.StreamAsync(fields + ",\"stream_options\":{\"include_usage\":true}");
 
@@ -167,7 +169,7 @@ public sealed class WorkerChatTests(WorkerServer server) : IClassFixture<WorkerS
             await Task.Delay(5, Cancellation);
         }
 
-        Assert.True(server.Runtime.Engine.Statistics.SampledTokens < 8000);
+        Assert.InRange(server.Runtime.Engine.Statistics.SampledTokens, 1, 7999);
     }
 
     [Fact]

@@ -45,7 +45,8 @@ public sealed class WorkerServer : IAsyncLifetime
         WorkerEndpoints.Map(_application, Runtime);
         await _application.StartAsync();
         Address = new Uri(_application.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.Single());
-        Client = new HttpClient { BaseAddress = Address };
+        // A response that is given up ends its connection at once, instead of being read to its end for a while.
+        Client = new HttpClient(new SocketsHttpHandler { MaxResponseDrainSize = 0 }) { BaseAddress = Address };
     }
 
     public async ValueTask DisposeAsync()
