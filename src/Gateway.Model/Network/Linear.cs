@@ -55,15 +55,9 @@ internal sealed unsafe class Linear : IDisposable
     private PackedMatrix PackBackward()
     {
         using var weight = new Matrix(Forward.Width, Forward.Depth);
-        var panels = Forward.Data;
         for (var output = 0; output < weight.Rows; output++)
         {
-            var column = panels + (output / PackedMatrix.PanelWidth * Forward.PanelStride) + (output % PackedMatrix.PanelWidth);
-            var row = weight.Row(output);
-            for (var input = 0; input < row.Length; input++)
-            {
-                row[input] = column[(long)input * PackedMatrix.PanelWidth];
-            }
+            Forward.ReadColumn(output, weight.Row(output));
         }
 
         var packed = new PackedMatrix(weight.Rows, weight.Columns);

@@ -2,8 +2,11 @@ namespace Gateway.Model.Numerics;
 
 public sealed unsafe partial class Compute
 {
-    /// <summary>Rows of quantized activations that a chunk takes together: they stay in the second-level cache.</summary>
+    /// <summary>Bytes of quantized activations that a chunk takes together: they stay in the second-level cache.</summary>
     private const int QuantizedChunkBytes = 512 * 1024;
+
+    /// <summary>Rows of the largest tile of a quantized product; chunks hold whole ones.</summary>
+    private const int QuantizedTileRows = 8;
 
     /// <summary>Multiply-adds of a chunk at least; below, claiming it costs more than sharing it saves.</summary>
     private const long SmallestChunk = 32 * 1024;
@@ -96,29 +99,30 @@ public sealed unsafe partial class Compute
         return rows;
     }
 
-    private ProductSplit Split(in Product product, long chunkWork)
-    {
-        if (!product.Quantized && product.Rows > FewRows)
-        {
-            return ProductSplit.Choose(product.Rows, product.Width, product.Depth, Threads);
-        }
+    private ProductSplit Split(in Product product, long chunkWork) =>
+        product.Quantized ? SplitQuantized(product, chunkWork)
+        : product.Rows > FewRows ? ProductSplit.Choose(product.Rows, product.Width, product.Depth, Threads)
+        : SplitFewRows(product);
 
-        if (!product.Quantized && (Threads == 1 || (long)product.Rows * product.Width * product.Depth <= SmallestChunk))
+    private ProductSplit SplitFewRows(in Product product)
+    {
+        long columnWork = (long)product.Rows * product.Depth;
+        if (Threads == 1 || columnWork * product.Width <= SmallestChunk)
         {
             return new ProductSplit(product.Rows, product.Width, 1, 1);
         }
 
-        if (!product.Quantized)
-        {
-            // Four panels at a time, or one where there are no four: what the tiles of few rows take.
-            long wanted = Math.Max(1, SmallestChunk / ((long)product.Rows * product.Depth));
-            int step = product.Width >= 4 * WeightMatrix.PanelWidth ? 4 * WeightMatrix.PanelWidth : product.Rows < 8 ? product.Width : WeightMatrix.PanelWidth;
-            int perChunk = (int)Math.Min((wanted + step - 1) / step * step, int.MaxValue / 2);
-            int pieces = (product.Width + perChunk - 1) / perChunk;
-            return new ProductSplit(product.Rows, perChunk, pieces, pieces);
-        }
+        // Four panels at a time, or one where there are no four: what the tiles of few rows take.
+        int step = product.Width >= 4 * WeightMatrix.PanelWidth ? 4 * WeightMatrix.PanelWidth : product.Rows < 8 ? product.Width : WeightMatrix.PanelWidth;
+        long wanted = Math.Max(1, SmallestChunk / columnWork);
+        int columns = (int)((wanted + step - 1) / step * step);
+        int chunks = (product.Width + columns - 1) / columns;
+        return new ProductSplit(product.Rows, columns, chunks, chunks);
+    }
 
-        int rows = Math.Min(product.Rows, Math.Max(20, QuantizedChunkBytes / product.Depth / 20 * 20));
+    private ProductSplit SplitQuantized(in Product product, long chunkWork)
+    {
+        int rows = Math.Min(product.Rows, Math.Max(QuantizedTileRows, QuantizedChunkBytes / product.Depth / QuantizedTileRows * QuantizedTileRows));
         int rowChunks = (product.Rows + rows - 1) / rows;
         long chunkColumns = Threads == 1 ? product.Width : Math.Max(1, chunkWork / ((long)rows * product.Depth));
         int columnChunks = (int)Math.Max(1, (product.Width + (chunkColumns / 2)) / chunkColumns);

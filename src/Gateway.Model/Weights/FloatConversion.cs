@@ -35,13 +35,6 @@ internal static unsafe class FloatConversion
         return AllFinite(destination, count);
     }
 
-    /// <summary>Rounds a finite f32 to bfloat16, ties to even.</summary>
-    public static ushort ToBF16(float value)
-    {
-        var bits = BitConverter.SingleToUInt32Bits(value);
-        return (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-    }
-
     /// <summary>True when no value is NaN or infinite.</summary>
     public static bool AllFinite(float* values, long count)
     {

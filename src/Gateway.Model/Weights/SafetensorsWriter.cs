@@ -92,7 +92,7 @@ public static class SafetensorsWriter
             for (var i = 0; i < values.Length; i++)
             {
                 var target = chunk.AsSpan(i * size);
-                var saved = type == SavedType.F32 ? values[i] : BitConverter.UInt32BitsToSingle((uint)FloatConversion.ToBF16(values[i]) << 16);
+                var saved = type == SavedType.F32 ? values[i] : Bfloat16Matrix.ToSingle(Bfloat16Matrix.FromSingle(values[i]));
                 if (!float.IsFinite(values[i]) || !float.IsFinite(saved))
                 {
                     throw new ModelFormatException($"tensor '{tensor.Name}' contains NaN or infinity and is not saved; lower the learning rate and train again.");
@@ -104,7 +104,7 @@ public static class SafetensorsWriter
                 }
                 else
                 {
-                    BinaryPrimitives.WriteUInt16LittleEndian(target, FloatConversion.ToBF16(saved));
+                    BinaryPrimitives.WriteUInt16LittleEndian(target, Bfloat16Matrix.FromSingle(saved));
                 }
             }
 

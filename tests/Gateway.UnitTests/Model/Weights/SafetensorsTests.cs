@@ -114,7 +114,7 @@ public sealed class SafetensorsTests : IDisposable
     [InlineData(0x3F808001u, 0x3F81u)]
     [InlineData(0xBF80FFFFu, 0xBF81u)]
     public void ToBF16_rounds_to_nearest_even(uint bits, uint expected)
-        => Assert.Equal(expected, FloatConversion.ToBF16(BitConverter.UInt32BitsToSingle(bits)));
+        => Assert.Equal(expected, Bfloat16Matrix.FromSingle(BitConverter.UInt32BitsToSingle(bits)));
 
     [Fact]
     public void Write_of_a_value_that_is_not_finite_fails_and_leaves_nothing()
