@@ -3,8 +3,9 @@ using Gateway.Model.Lora;
 namespace Gateway.Engine.Adapters;
 
 /// <content>
-/// Leases. One task at a time works in the background: it frees what left memory, then serves the callers that wait, in their
-/// order. The compute thread only ever ends leases.
+/// Leases. One thread works in the background: it frees what left memory, then serves the callers that wait, in their order. It
+/// is a thread of its own, so that memory comes back at once even where all threads of the pool are taken. The compute thread
+/// only ever ends leases.
 /// </content>
 public sealed partial class AdapterSlots
 {
@@ -12,6 +13,7 @@ public sealed partial class AdapterSlots
     private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(250);
 
     private readonly Queue<Waiter> _waiting = new();
+    private readonly AutoResetEvent _work = new(initialState: false);
     private bool _working;
 
     /// <summary>Leases the generation that a name points to now; null when it cannot be had. Blocks while the generation is read again.</summary>
@@ -61,13 +63,21 @@ public sealed partial class AdapterSlots
         return new AdapterAcquisition(AdapterAcquireOutcome.Leased, new AdapterLease(this, slot));
     }
 
-    /// <summary>Starts the background task when there is something for it to do and it does not run; called under the lock.</summary>
+    /// <summary>Wakes the background thread when there is something for it to do and it rests; called under the lock.</summary>
     private void StartWork()
     {
         if (!_working && (_memory.HasUnused || _waiting.Count > 0))
         {
             _working = true;
-            ThreadPool.UnsafeQueueUserWorkItem(static slots => slots.Work(), this, preferLocal: false);
+            _work.Set();
+        }
+    }
+
+    private void WorkUntilDisposed()
+    {
+        while (_work.WaitOne() && !_disposed)
+        {
+            Work();
         }
     }
 

@@ -20,8 +20,9 @@ public sealed partial class AdapterSlots : IDisposable
     private readonly Lock _gate = new();
     private readonly Dictionary<string, AdapterSlot> _generations = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Name> _names = new(StringComparer.Ordinal);
+    private readonly Thread _worker;
     private int _loading;
-    private bool _disposed;
+    private volatile bool _disposed;
 
     /// <summary>Creates empty slots for adapters of one base model.</summary>
     /// <param name="config">The base model.</param>
@@ -43,6 +44,8 @@ public sealed partial class AdapterSlots : IDisposable
         (_config, _baseFingerprint, _limits, _clock, _format) = (config, baseFingerprint, limits, clock, format);
         (MaximumResident, MaximumBytes) = (maximumResident, maximumBytes);
         _memory = new AdapterMemory(maximumResident, maximumBytes);
+        _worker = new Thread(WorkUntilDisposed) { IsBackground = true, Name = "adapters" };
+        _worker.Start();
     }
 
     /// <summary>Largest number of generations in memory.</summary>
@@ -126,6 +129,11 @@ public sealed partial class AdapterSlots : IDisposable
     /// <summary>Frees all weights; call it after the engine has stopped.</summary>
     public void Dispose()
     {
+        if (_disposed)
+        {
+            return;
+        }
+
         lock (_gate)
         {
             _disposed = true;
@@ -144,6 +152,8 @@ public sealed partial class AdapterSlots : IDisposable
             _waiting.Clear();
         }
 
+        _work.Set();
+        _worker.Join();
         FreeUnused();
     }
 
