@@ -7,35 +7,35 @@ namespace Gateway.Model.Numerics;
 
 /// <summary>A fixed team of threads that works through the chunks of one job at a time, the caller included.</summary>
 /// <remarks>
-/// A job is published by one 64-bit word, (epoch, next chunk): a worker claims a chunk by compare-and-set on that
-/// word, so a claim can only succeed in the job whose fields it has read. The caller waits for chunks, never for
-/// workers: a worker that sleeps through a job costs nothing. Idle workers spin for about 20 µs, then park.
+/// Every thread has a share of the chunks, neighbours of each other, and helps others when its own is done. A share is
+/// one cache line that its owner alone touches in the usual case: (job number, next chunk) in one 64-bit word, claimed by
+/// compare-and-set, and beside it what a claim needs, so that a job reaches a worker with one line and comes back with one.
+/// Between distant cores every further line costs as much as a small chunk. A claim can only succeed in the job whose
+/// fields were read, because the caller closes a share before it changes them.
+/// The caller waits for chunks, never for workers: a worker that sleeps through a job costs nothing, since its share is
+/// taken by others. Idle workers spin for about 20 µs, then park.
 /// One job at a time: a second caller, or a chunk that starts a job of its own, is refused.
 /// </remarks>
 public sealed unsafe class WorkerTeam : IDisposable
 {
     private const long SpinMicroseconds = 20;
-    private const uint Closed = int.MaxValue;
     private const int LooksPerTimestamp = 16;
     private const int LooksBeforeYield = 1000;
+    private const long Closed = int.MaxValue;
 
     private readonly Thread[] _workers;
     private readonly SemaphoreSlim _wake = new(0);
     private readonly long _spinTicks = Stopwatch.Frequency * SpinMicroseconds / 1_000_000;
 
-    private long _ticket = (long)Closed;
-    private int _chunks;
-    private int _completed;
-    private void* _work;
-    private delegate*<void*, int, int, void> _body;
+    private TeamMemory* _memory;
     private Exception? _failure;
-    private int _parked;
+    private int _job;
     private int _busy;
-    private volatile bool _stopping;
 
     public WorkerTeam(int threads)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        _memory = TeamMemory.Allocate(threads);
         _workers = new Thread[threads - 1];
         for (int i = 0; i < _workers.Length; i++)
         {
@@ -49,7 +49,7 @@ public sealed unsafe class WorkerTeam : IDisposable
     public int Threads => _workers.Length + 1;
 
     /// <summary>Workers that are parked now: an idle team ends with all but the caller parked.</summary>
-    internal int Parked => Volatile.Read(ref _parked);
+    internal int Parked => Volatile.Read(ref _memory->Parked);
 
     /// <summary>Runs <paramref name="body"/> for every chunk 0..chunks-1 in any order; returns when all are done.</summary>
     /// <remarks>The first exception stops the remaining chunks and is thrown again here.</remarks>
@@ -64,7 +64,7 @@ public sealed unsafe class WorkerTeam : IDisposable
     internal void Run<TWork>(int chunks, ref TWork work)
         where TWork : struct, IChunkedWork
     {
-        ObjectDisposedException.ThrowIf(_stopping, this);
+        ObjectDisposedException.ThrowIf(_memory is null, this);
         if (chunks <= 0)
         {
             return;
@@ -98,12 +98,12 @@ public sealed unsafe class WorkerTeam : IDisposable
 
     public void Dispose()
     {
-        if (_stopping)
+        if (_memory is null)
         {
             return;
         }
 
-        _stopping = true;
+        Volatile.Write(ref _memory->Stopping, 1);
         _wake.Release(Math.Max(1, _workers.Length));
         foreach (Thread worker in _workers)
         {
@@ -111,6 +111,8 @@ public sealed unsafe class WorkerTeam : IDisposable
         }
 
         _wake.Dispose();
+        TeamMemory.Free(_memory);
+        _memory = null;
     }
 
     private static void Invoke<TWork>(void* work, int chunk, int worker)
@@ -118,48 +120,62 @@ public sealed unsafe class WorkerTeam : IDisposable
 
     private void RunShared(int chunks, void* work, delegate*<void*, int, int, void> body)
     {
-        // 1. Fill in the job; the ticket is closed, so nobody claims while the fields change.
-        long epoch = unchecked((int)((_ticket >> 32) + 1));
-        _chunks = chunks;
-        _completed = 0;
-        _work = work;
-        _body = body;
-        _failure = null;
+        // 1. Deal out the shares, the caller's last. Each is closed while its fields change, or a worker that is late could
+        // take a chunk of the job before by the fields of this one; it is open from the moment its word is written.
+        long job = unchecked(++_job);
+        long before = DoneByWorkers();
+        for (int thread = Threads - 1; thread >= 0; thread--)
+        {
+            TeamShare* share = _memory->Share(thread);
+            int first = (int)((long)chunks * thread / Threads);
+            Volatile.Write(ref share->Next, share->Next | Closed);
+            share->End = (int)((long)chunks * (thread + 1) / Threads);
+            share->Work = work;
+            share->Body = body;
+            Volatile.Write(ref share->Next, (job << 32) | (uint)first);
+        }
 
-        // 2. Publish it and wake whoever sleeps.
-        Interlocked.Exchange(ref _ticket, epoch << 32);
-        int parked = Volatile.Read(ref _parked) > 0 ? Interlocked.Exchange(ref _parked, 0) : 0;
+        // 2. Wake whoever sleeps: who parks counts itself before it looks for a last time.
+        Interlocked.MemoryBarrier();
+        int parked = Volatile.Read(ref _memory->Parked) > 0 ? Interlocked.Exchange(ref _memory->Parked, 0) : 0;
         if (parked > 0)
         {
             _wake.Release(parked);
         }
 
         // 3. Take part, then wait for the chunks that others still hold.
-        Claim(epoch, 0);
-        AwaitCompletion(chunks);
-
-        // 4. Close the ticket before the job's memory goes away.
-        Interlocked.Exchange(ref _ticket, (epoch << 32) | Closed);
-        _work = null;
-        if (_failure is { } failure)
+        long wanted = before + chunks - RunShares(job, 0);
+        for (int look = 0; look < LooksBeforeYield && DoneByWorkers() < wanted; look++)
         {
-            ExceptionDispatchInfo.Capture(failure).Throw();
-        }
-    }
-
-    private void AwaitCompletion(int chunks)
-    {
-        // The last chunk of another thread is short: looking often costs less than a late look or a system call.
-        for (int look = 0; look < LooksBeforeYield && Volatile.Read(ref _completed) < chunks; look++)
-        {
+            // The last chunk of another thread is short: looking often costs less than a late look or a system call.
             Pause();
         }
 
         var spinner = new SpinWait();
-        while (Volatile.Read(ref _completed) < chunks)
+        while (DoneByWorkers() < wanted)
         {
             spinner.SpinOnce(sleep1Threshold: -1);
         }
+
+        if (_memory->Failed != 0)
+        {
+            _memory->Failed = 0;
+            Exception failure = _failure!;
+            _failure = null;
+            ExceptionDispatchInfo.Capture(failure).Throw();
+        }
+    }
+
+    /// <summary>Chunks that the workers have run since the team exists.</summary>
+    private long DoneByWorkers()
+    {
+        long done = 0;
+        for (int worker = 1; worker < Threads; worker++)
+        {
+            done += Volatile.Read(ref _memory->Share(worker)->Done);
+        }
+
+        return done;
     }
 
     /// <summary>Some ten nanoseconds of rest for the processor; Thread.SpinWait rests at least several times as long.</summary>
@@ -179,78 +195,105 @@ public sealed unsafe class WorkerTeam : IDisposable
     private void Work(int worker)
     {
         long seen = 0;
-        while (!_stopping)
+        while (Volatile.Read(ref _memory->Stopping) == 0)
         {
-            long epoch = AwaitJobAfter(seen);
-            Claim(epoch, worker);
-            seen = epoch;
+            seen = AwaitJobAfter(seen, worker);
+            RunShares(seen, worker);
         }
     }
 
-    private void Claim(long epoch, int worker)
+    /// <summary>Runs the thread's own share of a job, then what is left of the others'; returns the chunks it has run.</summary>
+    private long RunShares(long job, int thread)
     {
+        long total = 0;
+        for (int i = 0; i < Threads; i++)
+        {
+            int owner = thread + i < Threads ? thread + i : thread + i - Threads;
+            long ran = RunShare(_memory->Share(owner), job, thread);
+            if (ran > 0)
+            {
+                total += ran;
+                TeamShare* own = _memory->Share(thread);
+                Volatile.Write(ref own->Done, own->Done + ran);
+            }
+        }
+
+        return total;
+    }
+
+    private long RunShare(TeamShare* share, long job, int thread)
+    {
+        long ran = 0;
         while (true)
         {
-            long ticket = Volatile.Read(ref _ticket);
-            int chunk = (int)(ticket & 0xFFFF_FFFF);
-            int chunks = Volatile.Read(ref _chunks);
-            void* work = _work;
-            delegate*<void*, int, int, void> body = _body;
-            if (ticket >> 32 != epoch || chunk >= chunks)
+            long next = Volatile.Read(ref share->Next);
+            int chunk = (int)(next & 0xFFFF_FFFF);
+            void* work = share->Work;
+            delegate*<void*, int, int, void> body = share->Body;
+            if (next >> 32 != job || chunk >= share->End)
             {
-                return;
+                return ran;
             }
 
-            if (Interlocked.CompareExchange(ref _ticket, ticket + 1, ticket) != ticket)
+            if (Interlocked.CompareExchange(ref share->Next, next + 1, next) != next)
             {
                 continue;
             }
 
             try
             {
-                if (_failure is null)
+                if (Volatile.Read(ref _memory->Failed) == 0)
                 {
-                    body(work, chunk, worker);
+                    body(work, chunk, thread);
                 }
             }
             catch (Exception exception)
             {
-                Interlocked.CompareExchange(ref _failure, exception, null);
+                if (Interlocked.CompareExchange(ref _failure, exception, null) is null)
+                {
+                    Volatile.Write(ref _memory->Failed, 1);
+                }
             }
 
-            Interlocked.Increment(ref _completed);
+            ran++;
         }
     }
 
-    /// <summary>Spins, then parks, until a job newer than <paramref name="seen"/> is published or the team stops.</summary>
-    private long AwaitJobAfter(long seen)
+    /// <summary>Spins, then parks, until a job other than <paramref name="seen"/> is published or the team stops.</summary>
+    private long AwaitJobAfter(long seen, int worker)
     {
+        TeamShare* share = _memory->Share(worker);
         long started = Stopwatch.GetTimestamp();
         while (true)
         {
             for (int look = 0; look < LooksPerTimestamp; look++)
             {
-                long epoch = Volatile.Read(ref _ticket) >> 32;
-                if (epoch != seen || _stopping)
+                long job = Volatile.Read(ref share->Next) >> 32;
+                if (job != seen)
                 {
-                    return epoch;
+                    return job;
                 }
 
                 Pause();
             }
 
+            if (Volatile.Read(ref _memory->Stopping) != 0)
+            {
+                return seen;
+            }
+
             if (Stopwatch.GetTimestamp() - started >= _spinTicks)
             {
-                Park(seen);
+                Park(seen, share);
                 started = Stopwatch.GetTimestamp();
             }
         }
     }
 
-    private void Park(long seen)
+    private void Park(long seen, TeamShare* share)
     {
-        Interlocked.Increment(ref _parked);
-        bool jobArrived = Volatile.Read(ref _ticket) >> 32 != seen || _stopping;
+        Interlocked.Increment(ref _memory->Parked);
+        bool jobArrived = Volatile.Read(ref share->Next) >> 32 != seen || Volatile.Read(ref _memory->Stopping) != 0;
         if (jobArrived && TryUnpark())
         {
             return;
@@ -262,10 +305,10 @@ public sealed unsafe class WorkerTeam : IDisposable
 
     private bool TryUnpark()
     {
-        int parked = Volatile.Read(ref _parked);
+        int parked = Volatile.Read(ref _memory->Parked);
         while (parked > 0)
         {
-            int found = Interlocked.CompareExchange(ref _parked, parked - 1, parked);
+            int found = Interlocked.CompareExchange(ref _memory->Parked, parked - 1, parked);
             if (found == parked)
             {
                 return true;
