@@ -50,7 +50,7 @@ internal static unsafe class AttentionBenchmark
         int[] labels = new int[Rows];
         Report($"RMSNorm {Rows} x {Width}", 0, repetitions, () => compute.RmsNorm(x.Data, weight.Data, Rows, Width, 1e-5f, y.Data, inverse.Data));
         Report("  backward", 0, repetitions, () => compute.RmsNormBackward(x.Data, weight.Data, inverse.Data, y.Data, Rows, Width, x.Data, dweight.Data));
-        Report($"SwiGLU {Rows} x {Inner}", 0, repetitions, () => compute.SwiGlu(gate.Data, up.Data, Rows * Inner, down.Data));
+        Report($"SwiGLU {Rows} x {Inner}", 0, repetitions, () => compute.PrepareGated(new ProductInput(down.Data, Rows, Inner, PanelFormat.F32), [], gate.Data, up.Data));
         Report("  backward", 0, repetitions, () => compute.SwiGluBackward(gate.Data, up.Data, down.Data, Rows * Inner, gate.Data, up.Data));
         Report($"cross entropy {Rows} x 4096", 0, repetitions, () =>
         {
@@ -87,7 +87,7 @@ internal static unsafe class AttentionBenchmark
                     tiles[tile] = new PagedTile(tile * PagedTile.MaximumRows, Math.Min(PagedTile.MaximumRows, rows - (tile * PagedTile.MaximumRows)));
                 }
 
-                compute.PagedAttention(q.Data, Heads, tiles, paged, slab, o.Data);
+                compute.PagedAttention(q.Data, Heads, tiles, paged, slab, default, o.Data);
             }
         });
     }

@@ -62,5 +62,5 @@ public unsafe class AttentionKernels
 
     [Benchmark]
     public void PagedAttention() =>
-        _compute.PagedAttention(_q.Data, Heads, _tiles, _rows, new PagedSlab((nint)_keys.Data, (nint)_values.Data, KvHeads, D, Bfloat16), _o.Data);
+        _compute.PagedAttention(_q.Data, Heads, _tiles, _rows, new PagedSlab((nint)_keys.Data, (nint)_values.Data, KvHeads, D, Bfloat16), default, _o.Data);
 }

@@ -66,7 +66,7 @@ public sealed partial class AdapterSlots
     /// <summary>Wakes the background thread when there is something for it to do and it rests; called under the lock.</summary>
     private void StartWork()
     {
-        if (!_working && (_memory.HasUnused || _waiting.Count > 0))
+        if (!_working && !_disposed && (_memory.HasUnused || _waiting.Count > 0))
         {
             _working = true;
             _work.Set();

@@ -154,6 +154,7 @@ public sealed partial class AdapterSlots : IDisposable
 
         _work.Set();
         _worker.Join();
+        _work.Dispose();
         FreeUnused();
     }
 

@@ -14,6 +14,7 @@ internal sealed unsafe class DecoderLayer : IDisposable
     private readonly int _index;
     private readonly Compute _compute;
     private readonly Linear[] _linears;
+    private readonly long[] _groupBytes = new long[LinearGroups.Count];
 
     /// <summary>Makes room for the weights of layer <paramref name="index"/>.</summary>
     public DecoderLayer(ModelConfig config, int index, Compute compute, WeightBlock block)
@@ -23,6 +24,7 @@ internal sealed unsafe class DecoderLayer : IDisposable
         foreach (var projection in Projections.All)
         {
             _linears[(int)projection] = block.Take(compute, projection.Inputs(config), projection.Outputs(config), projection.HasBias(config));
+            _groupBytes[(int)LinearGroups.Of(projection)] += this[projection].Weight.Bytes;
         }
 
         InputNorm = new Matrix(1, config.HiddenSize);
@@ -69,7 +71,7 @@ internal sealed unsafe class DecoderLayer : IDisposable
     }
 
     /// <summary>
-    /// Runs the layer: 1. norm, q, k, v; 2. per-head norms and rotation; 3. attention; 4. o_proj onto the residual stream;
+    /// Runs the layer: 1. norm, q, k, v; 2. per-head norms; 3. rotation and attention; 4. o_proj onto the residual stream;
     /// 5. norm and gated feed-forward onto the residual stream.
     /// </summary>
     /// <param name="plan">The rows.</param>
@@ -81,37 +83,41 @@ internal sealed unsafe class DecoderLayer : IDisposable
     /// <param name="output">Receives the stream after the layer; may be <paramref name="middle"/>.</param>
     public void Forward(RowPlan plan, RopeTable rope, Attention attention, LayerActivations activations, float* input, float* middle, float* output)
     {
-        var (rows, width) = (plan.Rows, _config.HiddenSize);
+        var (rows, epsilon) = (plan.Rows, _config.RmsNormEpsilon);
         var normed = _config.QueryKeyNorm;
-        _compute.RmsNorm(input, InputNorm.Data, rows, width, _config.RmsNormEpsilon, activations.Normed.Data, activations.InverseRms.Data);
+
+        var row = Input(Projection.Query, activations.Normed, rows);
+        _compute.PrepareNormed(row, InnerProducts(plan, LinearGroup.QueryKeyValue, activations), input, InputNorm.Data, epsilon, activations.InverseRms.Data);
         var targets = stackalloc Target[]
         {
             new(Projection.Query, (normed ? activations.RawQuery : activations.Query).Data),
             new(Projection.Key, (normed ? activations.RawKey : activations.Key).Data),
             new(Projection.Value, activations.Value.Data),
         };
-        Project(plan, activations.Normed, activations, new ReadOnlySpan<Target>(targets, 3));
+        Project(plan, row, activations, new ReadOnlySpan<Target>(targets, 3));
         if (normed)
         {
             NormHeads(rows, _config.HeadCount, QueryNorm!, activations.RawQuery, activations.Query, activations.QueryInverseRms);
             NormHeads(rows, _config.KeyValueHeadCount, KeyNorm!, activations.RawKey, activations.Key, activations.KeyInverseRms);
         }
 
-        _compute.Rope(activations.Query.Data, rows, _config.HeadCount, _config.HeadDimension, plan.Positions, rope, inverse: false);
-        _compute.Rope(activations.Key.Data, rows, _config.KeyValueHeadCount, _config.HeadDimension, plan.Positions, rope, inverse: false);
+        attention.Run(_compute, _index, plan, activations, rope);
 
-        attention.Run(_compute, _index, plan, activations);
-
+        row = Input(Projection.Output, activations.Attended, rows);
+        _compute.Prepare(row, InnerProducts(plan, LinearGroup.Output, activations));
         targets[0] = new(Projection.Output, middle);
-        Project(plan, activations.Attended, activations, new ReadOnlySpan<Target>(targets, 1), residual: input);
+        Project(plan, row, activations, new ReadOnlySpan<Target>(targets, 1), residual: input);
 
-        _compute.RmsNorm(middle, PostNorm.Data, rows, width, _config.RmsNormEpsilon, activations.PostNormed.Data, activations.PostInverseRms.Data);
+        row = Input(Projection.Gate, activations.PostNormed, rows);
+        _compute.PrepareNormed(row, InnerProducts(plan, LinearGroup.GateUp, activations), middle, PostNorm.Data, epsilon, activations.PostInverseRms.Data);
         targets[0] = new(Projection.Gate, activations.Gate.Data);
         targets[1] = new(Projection.Up, activations.Up.Data);
-        Project(plan, activations.PostNormed, activations, new ReadOnlySpan<Target>(targets, 2));
-        _compute.SwiGlu(activations.Gate.Data, activations.Up.Data, checked(rows * _config.IntermediateSize), activations.Activated.Data);
+        Project(plan, row, activations, new ReadOnlySpan<Target>(targets, 2));
+
+        row = Input(Projection.Down, activations.Activated, rows);
+        _compute.PrepareGated(row, InnerProducts(plan, LinearGroup.Down, activations), activations.Gate.Data, activations.Up.Data);
         targets[0] = new(Projection.Down, output);
-        Project(plan, activations.Activated, activations, new ReadOnlySpan<Target>(targets, 1), residual: middle);
+        Project(plan, row, activations, new ReadOnlySpan<Target>(targets, 1), residual: middle);
     }
 
     /// <inheritdoc/>
@@ -133,60 +139,72 @@ internal sealed unsafe class DecoderLayer : IDisposable
     private void NormHeads(int rows, int heads, Matrix norm, RowBuffer raw, RowBuffer normed, RowBuffer inverseRms) =>
         _compute.RmsNorm(raw.Data, norm.Data, checked(rows * heads), _config.HeadDimension, _config.RmsNormEpsilon, normed.Data, inverseRms.Data);
 
-    /// <summary>
-    /// y = (residual +) x·Wᵀ + b for projections that share their input, then y += (scale·(x·Aᵀ))·Bᵀ for the rows of each adapter:
-    /// 1. the base products and every adapter's x·Aᵀ in one job; 2. biases; 3. every adapter's second product in one job.
-    /// An adapter in training comes first with its x·Aᵀ, and its second product follows the base product chunk by chunk.
-    /// </summary>
-    private void Project(RowPlan plan, RowBuffer input, LayerActivations activations, ReadOnlySpan<Target> targets, float* residual = null)
+    /// <summary>The rows that a projection and those of its group read.</summary>
+    private ProductInput Input(Projection projection, RowBuffer rows, int count)
     {
-        var group = LinearGroups.Of(targets[0].Projection);
-        MultiplyTrained(plan, input, activations, targets);
-        var products = plan.Products;
+        var weight = this[projection].Weight;
+        return new ProductInput(rows.Data, count, weight.Depth, weight.Format);
+    }
+
+    /// <summary>What the adapters of a group need of the rows: every x·Aᵀ, segment after segment.</summary>
+    private ReadOnlySpan<InnerProduct> InnerProducts(RowPlan plan, LinearGroup group, LayerActivations activations)
+    {
+        var products = plan.InnerProducts;
         products.Clear();
-        // The adapters come first: their chunks wait for memory and should not be what the others wait for.
         var inner = activations.StackedInner.Data;
         foreach (var segment in plan.Segments)
         {
             if (segment.Adapter.Find(_index, group) is { } stack)
             {
-                var (depth, width) = (stack.Down.Depth, stack.Down.Width);
-                products.Add(new Product(input.Data + ((long)segment.FirstRow * depth), depth, segment.Rows, stack.Down, inner, width, accumulate: false));
-                inner += (long)segment.Rows * width;
+                products.Add(new InnerProduct(segment.FirstRow, segment.Rows, stack.Down, inner));
+                inner += (long)segment.Rows * stack.Down.Width;
             }
         }
 
-        foreach (var target in targets)
-        {
-            var weight = this[target.Projection].Weight;
-            var product = new Product(input.Data, weight.Depth, plan.Rows, weight, target.Y, weight.Width, accumulate: false);
-            product = residual is null ? product : product.From(residual);
-            var trained = this[target.Projection].Bias is null ? plan.Trained?.Find(_index, target.Projection) : null;
-            products.Add(trained is null ? product : product.Then(activations.Inner[(int)target.Projection].Data, trained.Up));
-        }
-
-        _compute.Multiply(CollectionsMarshal.AsSpan(products));
-        foreach (var target in targets)
-        {
-            if (this[target.Projection].Bias is { } bias)
-            {
-                _compute.AddBias(target.Y, plan.Rows, bias.Columns, bias.Data);
-
-                // Where there is a bias, the adapter's product comes after it, as it does in serving.
-                if (plan.Trained?.Find(_index, target.Projection) is { } pair)
-                {
-                    _compute.Multiply(activations.Inner[(int)target.Projection].Data, pair.Target.Rank, plan.Rows, pair.Up, target.Y, pair.Up.Width, accumulate: true);
-                }
-            }
-        }
-
-        AddAdapters(plan, group, activations, targets);
+        return CollectionsMarshal.AsSpan(products);
     }
 
-    private void AddAdapters(RowPlan plan, LinearGroup group, LayerActivations activations, ReadOnlySpan<Target> targets)
+    /// <summary>
+    /// y = (residual +) x·Wᵀ + b + (scale·(x·Aᵀ))·Bᵀ for projections that share their input, each row with the last term of its
+    /// own adapter, in one job. An adapter in training computes its x·Aᵀ here, because the backward pass reads it again.
+    /// </summary>
+    private void Project(RowPlan plan, in ProductInput input, LayerActivations activations, ReadOnlySpan<Target> targets, float* residual = null)
     {
+        MultiplyTrained(plan, input, activations, targets);
+        var group = LinearGroups.Of(targets[0].Projection);
+        var terms = plan.ReserveTerms(targets.Length);
         var products = plan.Products;
         products.Clear();
+        foreach (var target in targets)
+        {
+            var linear = this[target.Projection];
+            var count = AddTerms(plan, group, target.Projection, activations, terms);
+            var product = new Product(input.Values, input.Width, plan.Rows, linear.Weight, target.Y, linear.Weight.Width, accumulate: false);
+            product = residual is null ? product : product.From(residual);
+            products.Add(product.Then(linear.Bias is { } bias ? bias.Data : null, terms, count));
+            terms += count;
+        }
+
+        _compute.Multiply(CollectionsMarshal.AsSpan(products), Following(targets[^1].Projection));
+    }
+
+    /// <summary>The weights that are read after those of a group; after the last group come those of the next layer, which has the same shapes.</summary>
+    private FollowingWeights Following(Projection last)
+    {
+        var weight = this[last].Weight;
+        var next = ((int)LinearGroups.Of(last) + 1) % LinearGroups.Count;
+        return new FollowingWeights(weight.Memory + weight.Bytes, _groupBytes[next]);
+    }
+
+    /// <summary>Writes the terms that adapters add to the output of a projection; returns their number.</summary>
+    private int AddTerms(RowPlan plan, LinearGroup group, Projection projection, LayerActivations activations, ProductTerm* terms)
+    {
+        var count = 0;
+        if (plan.Trained?.Find(_index, projection) is { } pair)
+        {
+            terms[count++] = new ProductTerm(activations.Inner[(int)projection].Data, pair.Target.Rank, 0, plan.Rows, pair.Up);
+        }
+
         var inner = activations.StackedInner.Data;
         foreach (var segment in plan.Segments)
         {
@@ -197,24 +215,20 @@ internal sealed unsafe class DecoderLayer : IDisposable
 
             foreach (var module in stack.Modules)
             {
-                // Targets come in the order of projections, without gaps.
-                var y = targets[module.Projection - targets[0].Projection].Y;
-                var outputs = module.Up.Width;
-                products.Add(new Product(
-                    inner + module.Offset, stack.Down.Width, segment.Rows, module.Up, y + ((long)segment.FirstRow * outputs), outputs, accumulate: true, module.Scale));
+                if (module.Projection == projection)
+                {
+                    terms[count++] = new ProductTerm(inner + module.Offset, stack.Down.Width, segment.FirstRow, segment.Rows, module.Up, module.Scale);
+                }
             }
 
             inner += (long)segment.Rows * stack.Down.Width;
         }
 
-        if (products.Count > 0)
-        {
-            _compute.Multiply(CollectionsMarshal.AsSpan(products));
-        }
+        return count;
     }
 
     /// <summary>The inner products scale·(x·Aᵀ) of the adapter in training, which the backward pass reads again.</summary>
-    private void MultiplyTrained(RowPlan plan, RowBuffer input, LayerActivations activations, ReadOnlySpan<Target> targets)
+    private void MultiplyTrained(RowPlan plan, in ProductInput input, LayerActivations activations, ReadOnlySpan<Target> targets)
     {
         if (plan.Trained is not { } trained)
         {
@@ -227,7 +241,7 @@ internal sealed unsafe class DecoderLayer : IDisposable
         {
             if (trained.Find(_index, target.Projection) is { } pair)
             {
-                products.Add(new Product(input.Data, pair.Down.Depth, plan.Rows, pair.Down, activations.Inner[(int)target.Projection].Data, pair.Target.Rank, accumulate: false));
+                products.Add(new Product(input.Values, input.Width, plan.Rows, pair.Down, activations.Inner[(int)target.Projection].Data, pair.Target.Rank, accumulate: false));
             }
         }
 

@@ -130,7 +130,8 @@ internal sealed unsafe class LayerBackward(ModelConfig config, Compute compute) 
         if (dx is not null)
         {
             var product = new Product(dy, outputs, rows, layer[projection].Backward, dx, inputs, accumulate);
-            compute.Multiply([factors is null ? product : product.Then(_inner.Data, factors.BackwardA)]);
+            var term = factors is null ? default : new ProductTerm(_inner.Data, factors.Target.Rank, 0, rows, factors.BackwardA);
+            compute.Multiply([factors is null ? product : product.Then(null, &term, 1)]);
         }
     }
 

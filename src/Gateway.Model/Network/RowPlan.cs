@@ -20,6 +20,7 @@ internal sealed unsafe class RowPlan(ModelConfig config)
     private readonly PinnedBuffer<int> _firstRows = new();
     private readonly PinnedBuffer<int> _logitRows = new();
     private readonly PinnedBuffer<PagedRow> _pagedRows = new();
+    private readonly PinnedBuffer<ProductTerm> _terms = new();
     private readonly List<PagedTile> _tiles = [];
     private readonly List<AdapterSegment> _segments = [];
 
@@ -56,8 +57,21 @@ internal sealed unsafe class RowPlan(ModelConfig config)
     /// <summary>Rows in tiles that attend together; empty for training rows.</summary>
     public ReadOnlySpan<PagedTile> Tiles => CollectionsMarshal.AsSpan(_tiles);
 
+    /// <summary>True when every sequence's new rows are one tile: none of them reads what another tile writes.</summary>
+    public bool TilesAreWhole { get; private set; }
+
     /// <summary>Room for the products of one job.</summary>
     public List<Product> Products { get; } = new(16);
+
+    /// <summary>Room for the inner products of one job.</summary>
+    public List<InnerProduct> InnerProducts { get; } = new(16);
+
+    /// <summary>Room for the terms of one job: of every adapter for each of some projections.</summary>
+    public ProductTerm* ReserveTerms(int projections)
+    {
+        _terms.Reserve((_segments.Count + 1) * projections);
+        return _terms.Data;
+    }
 
     /// <summary>Arranges serving slices: checks them, groups them by adapter and lays out their rows.</summary>
     /// <exception cref="ArgumentException">A token, position or block is out of range.</exception>
@@ -96,6 +110,7 @@ internal sealed unsafe class RowPlan(ModelConfig config)
             }
         }
 
+        TilesAreWhole = _tiles.Count == slices.Length;
         CollectLogitRows(slices, firstRows);
     }
 

@@ -217,7 +217,8 @@ public sealed unsafe class Transformer : IDisposable
             new ReadOnlySpan<float>(_stream.Data + ((long)rows[i] * width), width).CopyTo(new Span<float>(_headInput.Data + ((long)i * width), width));
         }
 
-        Compute.RmsNorm(_headInput.Data, FinalNorm.Data, rows.Length, width, Config.RmsNormEpsilon, _headNormed.Data, null);
+        var input = new ProductInput(_headNormed.Data, rows.Length, width, Head.Weight.Format);
+        Compute.PrepareNormed(input, [], _headInput.Data, FinalNorm.Data, Config.RmsNormEpsilon, null);
         fixed (float* target = logits)
         {
             Compute.Multiply([new Product(_headNormed.Data, width, rows.Length, Head.Weight, target, Config.VocabularySize, accumulate: false)]);

@@ -17,8 +17,8 @@ internal sealed unsafe class Avx2Kernels : LaneKernels<Avx2Lanes>
     internal override void MultiplyBfloat16(float* a, nint rowStride, int rows, byte* panels, nint panelBytes, int depth, int width, float* c, nint ldc, bool accumulate) =>
         MultiplyPanels<Bfloat16Panel>(a, rowStride, 1, rows, panels, panelBytes, depth, width, c, ldc, accumulate);
 
-    internal override void MultiplyQuantized(in QuantizedRows x, int firstRow, int rows, bool fourBits, byte* panels, nint panelBytes, int width, float* c, nint ldc, bool accumulate) =>
-        QuantizedKernels.Multiply(x, firstRow, rows, fourBits, panels, panelBytes, width, c, ldc, accumulate);
+    internal override void MultiplyQuantized(in QuantizedRows x, int firstRow, int rows, bool fourBits, byte* panels, nint panelBytes, int width, float* c, nint ldc, bool accumulate, in WeightStream stream) =>
+        QuantizedKernels.Multiply(x, firstRow, rows, fourBits, panels, panelBytes, width, c, ldc, accumulate, stream);
 
     [SkipLocalsInit]
     private static void MultiplyPanels<TPanel>(float* a, nint rowStride, nint depthStride, int rows, byte* panels, nint panelBytes, int depth, int width, float* c, nint ldc, bool accumulate)

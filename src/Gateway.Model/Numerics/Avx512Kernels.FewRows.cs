@@ -176,6 +176,40 @@ internal sealed unsafe partial class Avx512Kernels
         c7.Store(c + (7 * ldc));
     }
 
+    /// <summary>4 rows × 16 columns: four chains hide the latency of a multiply-add.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Tile4By16<TPanel>(float* a, nint rowStride, nint depthStride, byte* panel, int depth, float* c, nint ldc, bool accumulate)
+        where TPanel : struct, IPanelElement
+    {
+        Vector512<float> c0 = Vector512<float>.Zero, c1 = Vector512<float>.Zero, c2 = Vector512<float>.Zero, c3 = Vector512<float>.Zero;
+        if (accumulate)
+        {
+            c0 = Vector512.Load(c);
+            c1 = Vector512.Load(c + ldc);
+            c2 = Vector512.Load(c + (2 * ldc));
+            c3 = Vector512.Load(c + (3 * ldc));
+        }
+
+        float* a3 = a + (3 * rowStride);
+        for (int k = 0; k < depth; k++)
+        {
+            Sse.Prefetch0(panel + PrefetchBytes);
+            Vector512<float> b = TPanel.Load512(panel);
+            c0 = Avx512F.FusedMultiplyAdd(Vector512.Create(*a), b, c0);
+            c1 = Avx512F.FusedMultiplyAdd(Vector512.Create(a[rowStride]), b, c1);
+            c2 = Avx512F.FusedMultiplyAdd(Vector512.Create(a[2 * rowStride]), b, c2);
+            c3 = Avx512F.FusedMultiplyAdd(Vector512.Create(*a3), b, c3);
+            a += depthStride;
+            a3 += depthStride;
+            panel += TPanel.RowBytes;
+        }
+
+        c0.Store(c);
+        c1.Store(c + ldc);
+        c2.Store(c + (2 * ldc));
+        c3.Store(c + (3 * ldc));
+    }
+
     /// <summary>1 row × 16 columns: one stream and one chain.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile1By16<TPanel>(float* a, nint depthStride, byte* panel, int depth, float* c, bool accumulate)

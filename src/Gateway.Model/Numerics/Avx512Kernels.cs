@@ -24,8 +24,8 @@ internal sealed unsafe partial class Avx512Kernels : LaneKernels<Avx512Lanes>
     internal override void MultiplyBfloat16(float* a, nint rowStride, int rows, byte* panels, nint panelBytes, int depth, int width, float* c, nint ldc, bool accumulate) =>
         MultiplyPanels<Bfloat16Panel>(a, rowStride, 1, rows, panels, panelBytes, depth, width, c, ldc, accumulate);
 
-    internal override void MultiplyQuantized(in QuantizedRows x, int firstRow, int rows, bool fourBits, byte* panels, nint panelBytes, int width, float* c, nint ldc, bool accumulate) =>
-        QuantizedKernels.Multiply(x, firstRow, rows, fourBits, panels, panelBytes, width, c, ldc, accumulate);
+    internal override void MultiplyQuantized(in QuantizedRows x, int firstRow, int rows, bool fourBits, byte* panels, nint panelBytes, int width, float* c, nint ldc, bool accumulate, in WeightStream stream) =>
+        QuantizedKernels.Multiply(x, firstRow, rows, fourBits, panels, panelBytes, width, c, ldc, accumulate, stream);
 
     [SkipLocalsInit]
     private static void MultiplyPanels<TPanel>(float* a, nint rowStride, nint depthStride, int rows, byte* panels, nint panelBytes, int depth, int width, float* c, nint ldc, bool accumulate)
@@ -104,7 +104,11 @@ internal sealed unsafe partial class Avx512Kernels : LaneKernels<Avx512Lanes>
                 RegisterTile.Copy(wanted, ldc, edge, stride, step, columns);
             }
 
-            if (step == 4)
+            if (step == 4 && columns <= Panel)
+            {
+                Tile4By16<TPanel>(left, rowStride, depthStride, panel0, depth, target, stride, accumulate);
+            }
+            else if (step == 4)
             {
                 Tile4By64<TPanel>(left, rowStride, depthStride, panel0, panel1, panel2, panel3, depth, target, stride, accumulate);
             }

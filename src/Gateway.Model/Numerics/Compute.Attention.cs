@@ -3,31 +3,36 @@ namespace Gateway.Model.Numerics;
 public sealed unsafe partial class Compute
 {
     /// <summary>Serving attention over a paged cache: row r attends to positions 0..Position of its own sequence.</summary>
-    /// <param name="q">[rows, heads·d].</param>
+    /// <param name="q">[rows, heads·d]; rotated in place when there are fresh keys.</param>
     /// <param name="tiles">All rows once, in tiles of consecutive positions of one sequence.</param>
     /// <param name="rows">Where each row's sequence lies.</param>
     /// <param name="slab">Keys and values of one layer.</param>
+    /// <param name="fresh">Keys and values of the rows, which every tile puts into the cache before it reads there; only when no tile reads the rows of another.</param>
     /// <param name="o">[rows, heads·d].</param>
-    public void PagedAttention(float* q, int heads, ReadOnlySpan<PagedTile> tiles, ReadOnlySpan<PagedRow> rows, in PagedSlab slab, float* o)
+    internal void PagedAttention(float* q, int heads, ReadOnlySpan<PagedTile> tiles, ReadOnlySpan<PagedRow> rows, in PagedSlab slab, in FreshKeys fresh, float* o)
     {
         CheckHeads(heads, slab.KvHeads);
+        CheckPositions(rows, fresh);
         fixed (PagedTile* firstTile = tiles)
         fixed (PagedRow* firstRow = rows)
         {
             // Heads of a tile lie side by side in the cache: single rows for all threads take theirs in one chunk. A prompt's
             // tiles are large, so that each of their heads is a chunk.
             int perChunk = tiles.Length == rows.Length && tiles.Length >= 2 * Threads ? slab.KvHeads : 1;
-            OverRange(tiles.Length * slab.KvHeads, perChunk, new PagedAttentionWork(q, heads, firstTile, firstRow, slab, o));
+            OverRange(tiles.Length * slab.KvHeads, perChunk, new PagedAttentionWork(q, heads, firstTile, firstRow, slab, fresh, o));
         }
     }
 
-    /// <summary>Writes the key and value of every row to its place in the cache.</summary>
-    /// <param name="k">[rows, kvHeads·d]; v is like k.</param>
-    public void StoreKeyValues(float* k, float* v, ReadOnlySpan<PagedRow> rows, in PagedSlab slab)
+    /// <summary>Rotates queries and keys, and writes the key and value of every row to its place in the cache.</summary>
+    /// <param name="q">[rows, heads·d].</param>
+    /// <param name="fresh">Keys and values [rows, kvHeads·d].</param>
+    internal void RotateAndStore(float* q, int heads, in FreshKeys fresh, ReadOnlySpan<PagedRow> rows, in PagedSlab slab)
     {
+        CheckHeads(heads, slab.KvHeads);
+        CheckPositions(rows, fresh);
         fixed (PagedRow* firstRow = rows)
         {
-            OverRange(rows.Length, 4, new StoreKeyValuesWork(k, v, firstRow, slab));
+            OverRange(rows.Length, 4, new RotateAndStoreWork(q, heads, fresh, firstRow, slab));
         }
     }
 
@@ -83,6 +88,14 @@ public sealed unsafe partial class Compute
         }
     }
 
+    private static void CheckPositions(ReadOnlySpan<PagedRow> rows, in FreshKeys fresh)
+    {
+        for (int row = 0; fresh.Any && row < rows.Length; row++)
+        {
+            RequireRotation(rows[row].Position, row, fresh.ContextLength);
+        }
+    }
+
     private static void CheckDocuments(ReadOnlySpan<int> starts, int rows)
     {
         bool ordered = starts.Length > 0 && starts[0] == 0 && starts[^1] == rows;
@@ -97,7 +110,7 @@ public sealed unsafe partial class Compute
         }
     }
 
-    private readonly struct PagedAttentionWork(float* q, int heads, PagedTile* tiles, PagedRow* rows, PagedSlab slab, float* o) : IRangeWork
+    private readonly struct PagedAttentionWork(float* q, int heads, PagedTile* tiles, PagedRow* rows, PagedSlab slab, FreshKeys fresh, float* o) : IRangeWork
     {
         public void Run(Kernels kernels, int first, int count, Scratch scratch)
         {
@@ -109,24 +122,27 @@ public sealed unsafe partial class Compute
                 PagedRow row = rows[tile.FirstRow];
                 nint stride = (nint)heads * slab.D;
                 nint offset = (tile.FirstRow * stride) + ((nint)kvHead * group * slab.D);
+                for (int i = 0; fresh.Any && i < tile.Rows; i++)
+                {
+                    fresh.Store(kernels, tile.FirstRow + i, rows[tile.FirstRow + i], slab, kvHead, q + offset + (i * stride), group);
+                }
+
                 var queries = new PagedQueries(q + offset, o + offset, stride, tile.Rows, group, slab.D, row.Position);
                 kernels.PagedAttention(queries, slab.Of(row.Blocks, row.Position + tile.Rows, kvHead), scratch.Reserve(Kernels.PagedScratchFloats(tile.Rows * group, slab.D)));
             }
         }
     }
 
-    private readonly struct StoreKeyValuesWork(float* k, float* v, PagedRow* rows, PagedSlab slab) : IRangeWork
+    private readonly struct RotateAndStoreWork(float* q, int heads, FreshKeys fresh, PagedRow* rows, PagedSlab slab) : IRangeWork
     {
         public void Run(Kernels kernels, int first, int count, Scratch scratch)
         {
+            int group = heads / slab.KvHeads;
             for (int row = first; row < first + count; row++)
             {
-                int position = rows[row].Position;
                 for (int kvHead = 0; kvHead < slab.KvHeads; kvHead++)
                 {
-                    PagedKeys place = slab.Of(rows[row].Blocks, position + 1, kvHead);
-                    nint source = (((nint)row * slab.KvHeads) + kvHead) * slab.D;
-                    kernels.StoreKeyValue(k + source, v + source, slab.D, place.Bfloat16, place.Keys(position), place.Values(position), position % PagedRow.BlockTokens);
+                    fresh.Store(kernels, row, rows[row], slab, kvHead, q + ((((nint)row * heads) + (kvHead * group)) * slab.D), group);
                 }
             }
         }

@@ -5,9 +5,6 @@ public sealed unsafe partial class Compute
     /// <summary>Elements of one partial sum; the same for every thread count, because it decides the order of additions.</summary>
     private const int ElementsPerSum = 16_384;
 
-    /// <summary>y = silu(gate)·up.</summary>
-    public void SwiGlu(float* gate, float* up, int count, float* y) => OverRange(count, ElementsPerChunk, new SwiGluWork(gate, up, y));
-
     /// <summary>Overwrites <paramref name="dgate"/> and <paramref name="dup"/> with the gradients of <see cref="SwiGlu"/>; they may be the same memory as the inputs.</summary>
     public void SwiGluBackward(float* gate, float* up, float* dy, int count, float* dgate, float* dup) =>
         OverRange(count, ElementsPerChunk, new SwiGluBackwardWork(gate, up, dy, dgate, dup));

@@ -4,9 +4,6 @@ public sealed unsafe partial class Compute
 {
     private const int ColumnsPerSum = 64;
 
-    /// <summary>x[r, :] += bias for every row.</summary>
-    public void AddBias(float* x, int rows, int width, float* bias) => OverRange(rows, RowsPerChunk(width), new AddBiasWork(x, width, bias));
-
     /// <summary>sums[c] (+)= Σ_r x[r, c], in the order of rows.</summary>
     public void ColumnSums(float* x, int rows, int width, float* sums, bool accumulate) =>
         OverRange(width, ColumnsPerSum, new ColumnSumsWork(x, rows, width, sums, accumulate));
@@ -34,24 +31,18 @@ public sealed unsafe partial class Compute
         ArgumentOutOfRangeException.ThrowIfNotEqual(headDimension, table.HeadDimension);
         for (int row = 0; row < rows; row++)
         {
-            if ((uint)positions[row] >= (uint)table.ContextLength)
-            {
-                throw new ArgumentOutOfRangeException(nameof(positions), $"Position {positions[row]} of row {row} is outside the table of {table.ContextLength} positions: build a longer table or shorten the sequence.");
-            }
+            RequireRotation(positions[row], row, table.ContextLength);
         }
 
         int width = heads * headDimension;
         OverRange(rows, RowsPerChunk(width), new RopeWork(x, heads, headDimension, positions, table.Cos, table.Sin, inverse));
     }
 
-    private readonly struct AddBiasWork(float* x, int width, float* bias) : IRangeWork
+    private static void RequireRotation(int position, int row, int contextLength)
     {
-        public void Run(Kernels kernels, int first, int count, Scratch scratch)
+        if ((uint)position >= (uint)contextLength)
         {
-            for (int row = first; row < first + count; row++)
-            {
-                kernels.Add(bias, x + ((nint)row * width), width);
-            }
+            throw new ArgumentOutOfRangeException(nameof(position), $"Position {position} of row {row} is outside the table of {contextLength} positions: build a longer table or shorten the sequence.");
         }
     }
 

@@ -22,14 +22,20 @@ public sealed unsafe partial class Compute
 
     /// <summary>
     /// Runs products that do not read each other's results as one job of the team: 1. quantize the left side that
-    /// quantized products share; 2. cut every product into chunks; 3. run all chunks.
+    /// quantized products share, unless it was prepared; 2. cut every product into chunks; 3. run all chunks, each with the
+    /// bias and the terms of its rows and columns.
     /// </summary>
     /// <remarks>
     /// With f32 and bfloat16 right sides every output is one chain of fused multiply-adds over the depth; with quantized
     /// ones see <see cref="QuantizedProduct{TFormat, TDot}"/>. A row's bits depend on that row alone.
     /// </remarks>
     /// <exception cref="ArgumentException">Quantized products differ in their left side or format.</exception>
-    public void Multiply(ReadOnlySpan<Product> products)
+    public void Multiply(ReadOnlySpan<Product> products) => Multiply(products, default);
+
+    /// <summary>As <see cref="Multiply(ReadOnlySpan{Product})"/>.</summary>
+    /// <param name="products">The products; where following weights are known, the right sides lie one behind the other.</param>
+    /// <param name="following">What is read next.</param>
+    internal void Multiply(ReadOnlySpan<Product> products, in FollowingWeights following)
     {
         QuantizedRows rows = Quantize(products);
         if (_planned.Length < products.Length)
@@ -56,7 +62,7 @@ public sealed unsafe partial class Compute
         fixed (Product* first = products)
         fixed (PlannedChunks* plan = _planned)
         {
-            var job = new ProductsWork(Kernels, _private, first, plan, rows);
+            var job = new ProductsWork(Kernels, _private, first, plan, rows, products.Length, following);
             _team.Run(chunks, ref job);
         }
     }
@@ -82,13 +88,16 @@ public sealed unsafe partial class Compute
 
             if (shared is null)
             {
-                bool fourBits = product.Format == PanelFormat.Int4;
-                (int groupDepth, int offset) = fourBits ? (Int4Format.GroupDepth, Int4Format.Offset) : (Int8Format.GroupDepth, Int8Format.Offset);
-                float* memory = _quantized.Reserve((QuantizedRows.BytesFor(product.Rows, product.Depth, groupDepth) + sizeof(float) - 1) / sizeof(float));
-                rows = QuantizedRows.Over(memory, product.Rows, product.Depth, groupDepth);
-                OverRange(product.Rows, RowsPerChunk(product.Depth), new QuantizeWork(product.A, product.Lda, product.Depth, groupDepth, offset, rows));
                 shared = product.A;
                 format = product.Format;
+                if (_preparedFor == shared)
+                {
+                    rows = _prepared;
+                    continue;
+                }
+
+                rows = ReserveQuantized(product.Rows, product.Depth, format);
+                OverRange(product.Rows, RowsPerChunk(product.Depth), new QuantizeWork(product.A, product.Lda, product.Depth, format, rows));
             }
             else if (product.A != shared || product.Format != format)
             {
@@ -96,6 +105,7 @@ public sealed unsafe partial class Compute
             }
         }
 
+        _preparedFor = null;
         return rows;
     }
 
@@ -135,7 +145,7 @@ public sealed unsafe partial class Compute
     /// <summary>The chunks of a product; End is the number of the first chunk of the next one.</summary>
     private readonly record struct PlannedChunks(ProductSplit Split, int End);
 
-    private readonly struct ProductsWork(Kernels kernels, Scratch[] scratch, Product* products, PlannedChunks* plan, QuantizedRows quantized) : IChunkedWork
+    private readonly struct ProductsWork(Kernels kernels, Scratch[] scratch, Product* products, PlannedChunks* plan, QuantizedRows quantized, int count, FollowingWeights following) : IChunkedWork
     {
         public void Run(int chunk, int worker)
         {
@@ -150,24 +160,62 @@ public sealed unsafe partial class Compute
             (int row, int column) = split.Origin(chunk - (plan[at].End - split.Chunks));
             int rows = Math.Min(split.RowsPerChunk, product.Rows - row);
             int columns = Math.Min(split.ColumnsPerChunk, product.Width - column);
-            byte* panels = product.Panels + (column / WeightMatrix.PanelWidth * product.PanelBytes);
             float* target = product.C + ((nint)row * product.Ldc) + column;
             if (product.Start is not null)
             {
                 RegisterTile.Copy(product.Start + ((nint)row * product.Ldc) + column, product.Ldc, target, product.Ldc, rows, columns);
             }
 
+            FetchTerms(product, row, rows, column, columns);
+            byte* panels = product.Panels + (column / WeightMatrix.PanelWidth * product.PanelBytes);
             if (product.Quantized)
             {
-                kernels.MultiplyQuantized(quantized, row, rows, product.Format == PanelFormat.Int4, panels, product.PanelBytes, columns, target, product.Ldc, product.Accumulate);
-                return;
+                kernels.MultiplyQuantized(quantized, row, rows, product.Format == PanelFormat.Int4, panels, product.PanelBytes, columns, target, product.Ldc, product.Accumulate, StreamOf(chunk));
+            }
+            else
+            {
+                MultiplyFloats(product, row, rows, panels, columns, target, scratch[worker]);
             }
 
+            AddTerms(product, row, rows, column, columns, target, scratch[worker]);
+        }
+
+        /// <summary>The stream of the thread whose share a chunk is in.</summary>
+        private WeightStream StreamOf(int chunk)
+        {
+            if (!following.Known)
+            {
+                return default;
+            }
+
+            int threads = scratch.Length;
+            int chunks = plan[count - 1].End;
+            int owner = 0;
+            while (chunk >= WorkerTeam.FirstChunk(owner + 1, threads, chunks))
+            {
+                owner++;
+            }
+
+            int last = WorkerTeam.FirstChunk(owner + 1, threads, chunks) - 1;
+            int at = 0;
+            while (last >= plan[at].End)
+            {
+                at++;
+            }
+
+            ref readonly Product product = ref products[at];
+            ProductSplit split = plan[at].Split;
+            int column = Math.Min(product.Width, split.Origin(last - (plan[at].End - split.Chunks)).Column + split.ColumnsPerChunk);
+            return new WeightStream(product.Panels + (WeightMatrix.PanelsFor(column) * product.PanelBytes), following.ShareOf(owner, threads));
+        }
+
+        private void MultiplyFloats(in Product product, int row, int rows, byte* panels, int columns, float* target, Scratch room)
+        {
             float* left = product.A + ((nint)row * product.Lda);
             nint lda = product.Lda;
             if (product.Scale != 1f)
             {
-                left = Scaled(left, lda, rows, product, scratch[worker]);
+                left = Scaled(left, lda, rows, product.Depth, product.Scale, room);
                 lda = product.Depth;
             }
 
@@ -190,34 +238,64 @@ public sealed unsafe partial class Compute
 
                 continues = true;
             }
+        }
 
-            if (product.TermLeft is not null)
+        /// <summary>Terms of few rows read their right side once: it is fetched while the product is computed.</summary>
+        private static void FetchTerms(in Product product, int row, int rows, int column, int columns)
+        {
+            for (int i = 0; i < product.TermCount; i++)
             {
-                nint stride = (nint)product.TermDepth * WeightMatrix.PanelWidth;
-                kernels.Multiply(product.TermLeft + ((nint)row * product.TermDepth), product.TermDepth, 1, rows, product.TermPanels + (column / WeightMatrix.PanelWidth * stride), stride, product.TermDepth, columns, target, product.Ldc, accumulate: true);
+                ref readonly ProductTerm term = ref product.Terms[i];
+                if (term.FirstRow < row + rows && row < term.FirstRow + term.Rows)
+                {
+                    term.Right.Fetch(column, columns);
+                }
             }
         }
 
-        private float* Scaled(float* left, nint lda, int rows, in Product product, Scratch room)
+        private void AddTerms(in Product product, int row, int rows, int column, int columns, float* target, Scratch room)
         {
-            float* scaled = room.Reserve((long)rows * product.Depth);
-            for (int row = 0; row < rows; row++)
+            for (int r = 0; product.Bias is not null && r < rows; r++)
             {
-                new ReadOnlySpan<float>(left + (row * lda), product.Depth).CopyTo(new Span<float>(scaled + ((nint)row * product.Depth), product.Depth));
+                kernels.Add(product.Bias + column, target + ((nint)r * product.Ldc), columns);
             }
 
-            kernels.Scale(scaled, product.Scale, rows * product.Depth);
+            for (int i = 0; i < product.TermCount; i++)
+            {
+                ref readonly ProductTerm term = ref product.Terms[i];
+                int first = Math.Max(row, term.FirstRow);
+                int count = Math.Min(row + rows, term.FirstRow + term.Rows) - first;
+                if (count > 0)
+                {
+                    int depth = term.Right.Depth;
+                    float* left = term.Left + ((nint)(first - term.FirstRow) * term.Lda);
+                    bool scaled = term.Scale != 1f;
+                    left = scaled ? Scaled(left, term.Lda, count, depth, term.Scale, room) : left;
+                    term.Right.Multiply(kernels, left, scaled ? depth : term.Lda, count, column, columns, target + ((nint)(first - row) * product.Ldc), product.Ldc, accumulate: true);
+                }
+            }
+        }
+
+        private float* Scaled(float* left, nint lda, int rows, int depth, float scale, Scratch room)
+        {
+            float* scaled = room.Reserve((long)rows * depth);
+            for (int row = 0; row < rows; row++)
+            {
+                new ReadOnlySpan<float>(left + (row * lda), depth).CopyTo(new Span<float>(scaled + ((nint)row * depth), depth));
+            }
+
+            kernels.Scale(scaled, scale, rows * depth);
             return scaled;
         }
     }
 
-    private readonly struct QuantizeWork(float* a, nint lda, int width, int groupDepth, int offset, QuantizedRows target) : IRangeWork
+    private readonly struct QuantizeWork(float* a, nint lda, int width, PanelFormat format, QuantizedRows target) : IRangeWork
     {
         public void Run(Kernels kernels, int first, int count, Scratch scratch)
         {
             for (int row = first; row < first + count; row++)
             {
-                kernels.QuantizeRow(a + (row * lda), width, groupDepth, offset, target, row);
+                kernels.QuantizeRow(a + (row * lda), width, GroupDepth(format), Offset(format), target, row);
             }
         }
     }

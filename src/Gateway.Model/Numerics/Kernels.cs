@@ -50,7 +50,7 @@ public abstract unsafe class Kernels
     internal abstract void MultiplyBfloat16(float* a, nint rowStride, int rows, byte* panels, nint panelBytes, int depth, int width, float* c, nint ldc, bool accumulate);
 
     // Quantized rows from firstRow on times quantized panels, 4-bit or 8-bit.
-    internal abstract void MultiplyQuantized(in QuantizedRows x, int firstRow, int rows, bool fourBits, byte* panels, nint panelBytes, int width, float* c, nint ldc, bool accumulate);
+    internal abstract void MultiplyQuantized(in QuantizedRows x, int firstRow, int rows, bool fourBits, byte* panels, nint panelBytes, int width, float* c, nint ldc, bool accumulate, in WeightStream stream);
 
     // One row of activations in groups: numbers −127..127, scale max/127, correction −offset·Σ numbers.
     internal abstract void QuantizeRow(float* x, int width, int groupDepth, int offset, in QuantizedRows target, int row);

@@ -1,7 +1,10 @@
+using System.Runtime.CompilerServices;
+
 namespace Gateway.Model.Numerics;
 
 internal abstract unsafe partial class LaneKernels<TLanes>
 {
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override void Add(float* x, float* y, int count)
     {
         for (int i = 0; i < count; i += Lanes)
@@ -10,6 +13,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override void Scale(float* x, float factor, int count)
     {
         TLanes factors = TLanes.Broadcast(factor);
@@ -19,6 +23,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override void Axpy(float factor, float* x, float* y, int count)
     {
         TLanes factors = TLanes.Broadcast(factor);
@@ -28,6 +33,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override void SwiGlu(float* gate, float* up, int count, float* y)
     {
         for (int i = 0; i < count; i += Lanes)
@@ -39,6 +45,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
     }
 
     // silu'(g) = σ(g)·(1 + g·(1 − σ(g))).
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override void SwiGluBackward(float* gate, float* up, float* dy, int count, float* dgate, float* dup)
     {
         TLanes one = TLanes.Broadcast(1f);
@@ -55,6 +62,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override void AdamW(float* parameter, float* gradient, float* m, float* v, int count, in AdamWStep step)
     {
         TLanes beta1 = TLanes.Broadcast(step.Beta1);

@@ -11,7 +11,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
     /// <summary>Rows to ask for ahead of time: they lie pages apart, where the processor does not look ahead by itself.</summary>
     private const int PrefetchedRows = 32;
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     internal override void AddOuterProducts(float* left, float* right, nint stride, int depth, int columns, float* sums)
     {
         for (int first = 0; first < depth; first += OuterProductRows)

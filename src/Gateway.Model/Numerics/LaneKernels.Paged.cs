@@ -11,6 +11,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
     /// <summary>Queries that share the loads of a key or value.</summary>
     private const int Quad = 4;
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override void PagedAttention(in PagedQueries queries, in PagedKeys cache, float* scratch)
     {
         if (cache.Bfloat16)
@@ -23,6 +24,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override void StoreKeyValue(float* key, float* value, int d, bool bfloat16, byte* keys, byte* values, int token)
     {
         if (bfloat16)
@@ -55,6 +57,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
     /// maximum, old sums scaled to it, weights e^(score − maximum); 3. weighted values added in the order of positions.
     /// What a query sees past its own position weighs exactly zero, so its bits do not depend on its companions.
     /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Attend<TStore>(in PagedQueries queries, in PagedKeys cache, float* scratch)
         where TStore : struct, IStore
     {
@@ -137,6 +140,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
     }
 
     /// <summary>Turns the scores of one query into weights and brings its sums to the new maximum.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Weigh(float* scores, int valid, int tokens, float scale, float* sums, int width, float* totals, float* maximum)
     {
         float highest = Max(scores, valid) * scale;
@@ -250,6 +254,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
         TLanes.Store(sum3 + (3 * Lanes), s33);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static void AddOneVector<TStore>(float* weights, in PagedKeys cache, int start, int tokens, int width, int first, float* sum0, float* sum1, float* sum2, float* sum3)
         where TStore : struct, IStore
     {

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Gateway.Model.Numerics;
 
 internal abstract unsafe partial class LaneKernels<TLanes>
@@ -5,6 +7,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
     /// <summary>Adding and subtracting 1.5·2²³ rounds to a whole number, ties to even.</summary>
     private const float Rounder = 12582912f;
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override void QuantizeRow(float* x, int width, int groupDepth, int offset, in QuantizedRows target, int row)
     {
         sbyte* numbers = target.Row(row);

@@ -7,8 +7,10 @@ internal abstract unsafe partial class LaneKernels<TLanes>
     /// <summary>Elements summed in f32 before the sum moves to f64: long sums keep their accuracy.</summary>
     private const int SumBlock = 1024;
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override float Dot(float* x, float* y, int count) => DotProduct(x, y, count);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override double SumOfSquares(float* x, int count)
     {
         double total = 0;
@@ -20,6 +22,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
         return total;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override void ColumnSums(float* x, int rows, nint stride, int columns, float* sums, bool accumulate)
     {
         for (int i = 0; i < columns; i += Lanes)
@@ -35,6 +38,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override void RmsNorm(float* x, float* weight, int rows, int width, float epsilon, float* y, float* inverseRms)
     {
         for (int row = 0; row < rows; row++, x += width, y += width)
@@ -55,6 +59,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
     }
 
     // dx += s·(w∘dy) − x·s³/n·Σ(w∘dy∘x), with s the inverse root mean square.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override void RmsNormBackward(float* x, float* weight, float* inverseRms, float* dy, int rows, int width, float* dx)
     {
         for (int row = 0; row < rows; row++, x += width, dy += width, dx += width)
@@ -79,6 +84,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override void RmsNormWeightGradient(float* x, float* inverseRms, float* dy, int rows, nint stride, int columns, float* dweight)
     {
         for (int i = 0; i < columns; i += Lanes)
@@ -96,6 +102,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
     }
 
     // Pairs (i, i + d/2) turn by the angle of the position; the inverse turns back, which is also the gradient.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override void Rope(float* x, int heads, int headDimension, float* cos, float* sin, bool inverse)
     {
         int half = headDimension / 2;

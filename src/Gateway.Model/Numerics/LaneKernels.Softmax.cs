@@ -1,8 +1,11 @@
+using System.Runtime.CompilerServices;
+
 namespace Gateway.Model.Numerics;
 
 internal abstract unsafe partial class LaneKernels<TLanes>
 {
     /// <summary>Replaces scores by softmax(scale·scores) and returns log Σ e^(scale·score).</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override float Softmax(float* scores, int valid, int padded, float scale)
     {
         float max = Max(scores, valid) * scale;
@@ -22,6 +25,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
         return max + MathF.Log(total);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override void SoftmaxFromLogSumExp(float* scores, int valid, int padded, float scale, float logSumExp)
     {
         TLanes factor = TLanes.Broadcast(scale);
@@ -36,6 +40,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
     }
 
     /// <summary>Replaces the gradient of probabilities by that of the unscaled scores: p·(g − delta)·scale.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override void SoftmaxBackward(float* probabilities, float* gradient, int valid, int padded, float scale, float delta)
     {
         TLanes factor = TLanes.Broadcast(scale);
@@ -51,6 +56,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
     }
 
     /// <summary>Replaces logits by (softmax − one-hot of the label)·scale and returns −log p(label).</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override double CrossEntropyRow(float* logits, int vocabulary, int label, float scale)
     {
         float max = Max(logits, vocabulary);
@@ -61,6 +67,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
         return Math.Log(total) - shifted;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal override double LogProbability(float* logits, int vocabulary, int label)
     {
         float max = Max(logits, vocabulary);

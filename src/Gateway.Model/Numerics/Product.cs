@@ -25,19 +25,11 @@ public readonly unsafe struct Product
         (Format, PanelBytes, Depth, Width) = (b.Format, b.PanelBytes, b.Depth, b.Width);
     }
 
-    /// <summary>The same product with a second one added to it, C (+)= A·B + L·R: the chains of the first continue through the second, as they would in two jobs.</summary>
-    /// <param name="left">L [rows, right.Depth] without gaps.</param>
-    /// <param name="right">R, as wide as B, such as the second factor of an adapter.</param>
-    /// <exception cref="ArgumentException">The first product is quantized, or the widths differ.</exception>
-    internal Product Then(float* left, PackedMatrix right)
-    {
-        if (Quantized || right.Width != Width)
-        {
-            throw new ArgumentException($"A product of width {Width} ({Format}) cannot continue through one of width {right.Width}: give it a right side of the same width, not quantized.", nameof(right));
-        }
-
-        return this with { TermLeft = left, TermPanels = right.Data, TermDepth = right.Depth };
-    }
+    /// <summary>The same product with terms added to it, and before them a bias: C (+)= A·B + bias + Σ L·R. A chain continues through the terms as it would in jobs of their own.</summary>
+    /// <param name="bias">One value per column, or null.</param>
+    /// <param name="terms">The terms in order; they stay where they are while the job runs.</param>
+    /// <param name="count">Number of terms.</param>
+    internal Product Then(float* bias, ProductTerm* terms, int count) => this with { Bias = bias, Terms = terms, TermCount = count };
 
     /// <summary>The same product added to other values than those in C: C = S + A·B.</summary>
     /// <param name="start">S [rows, ldc]; when it is C itself, nothing is copied.</param>
@@ -70,12 +62,13 @@ public readonly unsafe struct Product
     /// <summary>Values that C starts with, or null.</summary>
     internal float* Start { get; private init; }
 
-    /// <summary>L of a second product, or null.</summary>
-    internal float* TermLeft { get; private init; }
+    /// <summary>One value per column that is added after the product, or null.</summary>
+    internal float* Bias { get; private init; }
 
-    internal float* TermPanels { get; private init; }
+    /// <summary>What is added after that.</summary>
+    internal ProductTerm* Terms { get; private init; }
 
-    internal int TermDepth { get; private init; }
+    internal int TermCount { get; private init; }
 
     internal bool Quantized => Format is PanelFormat.Int8 or PanelFormat.Int4;
 }

@@ -19,7 +19,7 @@ internal static unsafe class QuantizedProduct<TFormat, TDot>
     private const int Panel = WeightMatrix.PanelWidth;
 
     /// <summary>
-    /// How far ahead weights are fetched: panels lie one behind the other, so this runs on into what is read next. Few
+    /// How far ahead weights are fetched: panels lie one behind the other, and the stream tells what is read after its end. Few
     /// rows wait for memory, and near is best; more compute as long as memory takes, and need the distance to keep it busy
     /// meanwhile (measured: 16 rows run 1.4 times as fast as with the near one). Many are bound by arithmetic, and want
     /// the next panel only.
@@ -34,7 +34,7 @@ internal static unsafe class QuantizedProduct<TFormat, TDot>
 
     /// <summary>C[rows, width] (+)= x·B for whole rows; panels are read once, in order, while the rows pass by.</summary>
     [SkipLocalsInit]
-    public static void Multiply(in QuantizedRows x, int firstRow, int rows, byte* panels, nint panelBytes, int width, float* c, nint ldc, bool accumulate)
+    public static void Multiply(in QuantizedRows x, int firstRow, int rows, byte* panels, nint panelBytes, int width, float* c, nint ldc, bool accumulate, in WeightStream stream)
     {
         float* sums = stackalloc float[8 * Panel];
         int tiles = 0;
@@ -48,7 +48,7 @@ internal static unsafe class QuantizedProduct<TFormat, TDot>
         for (int column = 0; column < width; column += Panel, panels += panelBytes)
         {
             int columns = Math.Min(Panel, width - column);
-            byte* ahead = panels + (rows < FarRows ? Near : tiles <= FarTiles ? Far : panelBytes);
+            byte* ahead = stream.Follow(panels + (rows < FarRows ? Near : tiles <= FarTiles ? Far : panelBytes));
             int step;
             for (int row = 0; row < rows; row += step, ahead += panelBytes / tiles)
             {

@@ -42,7 +42,7 @@ internal sealed unsafe class ScalarKernels : LaneKernels<ScalarLanes>
         }
     }
 
-    internal override void MultiplyQuantized(in QuantizedRows x, int firstRow, int rows, bool fourBits, byte* panels, nint panelBytes, int width, float* c, nint ldc, bool accumulate)
+    internal override void MultiplyQuantized(in QuantizedRows x, int firstRow, int rows, bool fourBits, byte* panels, nint panelBytes, int width, float* c, nint ldc, bool accumulate, in WeightStream stream)
     {
         int groupDepth = fourBits ? Int4Format.GroupDepth : Int8Format.GroupDepth;
         nint groupBytes = panelBytes / x.Groups;

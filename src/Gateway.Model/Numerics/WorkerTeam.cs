@@ -96,6 +96,9 @@ public sealed unsafe class WorkerTeam : IDisposable
         }
     }
 
+    /// <summary>Where a thread's share of a job starts.</summary>
+    internal static int FirstChunk(int thread, int threads, int chunks) => (int)((long)chunks * thread / threads);
+
     public void Dispose()
     {
         if (_memory is null)
@@ -127,9 +130,9 @@ public sealed unsafe class WorkerTeam : IDisposable
         for (int thread = Threads - 1; thread >= 0; thread--)
         {
             TeamShare* share = _memory->Share(thread);
-            int first = (int)((long)chunks * thread / Threads);
+            int first = FirstChunk(thread, Threads, chunks);
             Volatile.Write(ref share->Next, share->Next | Closed);
-            share->End = (int)((long)chunks * (thread + 1) / Threads);
+            share->End = FirstChunk(thread + 1, Threads, chunks);
             share->Work = work;
             share->Body = body;
             Volatile.Write(ref share->Next, (job << 32) | (uint)first);

@@ -20,7 +20,7 @@ public sealed unsafe class GradientTests
         using var y = new Matrix(1, Count);
         using var dgate = new Matrix(1, Count);
         using var dup = new Matrix(1, Count);
-        compute.SwiGlu(gate.Data, up.Data, Count, y.Data);
+        compute.PrepareGated(new ProductInput(y.Data, 1, Count, PanelFormat.F32), [], gate.Data, up.Data);
         compute.SwiGluBackward(gate.Data, up.Data, dy.Data, Count, dgate.Data, dup.Data);
 
         double[] g = Values.Doubles(gate), u = Values.Doubles(up), d = Values.Doubles(dy);

@@ -23,7 +23,7 @@ public sealed unsafe class KernelAgreementTests
             using var glu = new Matrix(Rows, width);
             using var dgate = new Matrix(Rows, width);
             using var dup = new Matrix(Rows, width);
-            compute.SwiGlu(x.Data, y.Data, count, glu.Data);
+            compute.PrepareGated(new ProductInput(glu.Data, Rows, width, PanelFormat.F32), [], x.Data, y.Data);
             compute.SwiGluBackward(x.Data, y.Data, z.Data, count, dgate.Data, dup.Data);
             compute.Add(x.Data, y.Data, count);
             compute.Axpy(0.3f, z.Data, y.Data, count);
@@ -48,7 +48,6 @@ public sealed unsafe class KernelAgreementTests
             using var sums = new Matrix(1, width);
             compute.RmsNorm(x.Data, weight.Data, Rows, width, 1e-5f, y.Data, inverse.Data);
             compute.RmsNormBackward(x.Data, weight.Data, inverse.Data, dy.Data, Rows, width, dx.Data, dweight.Data);
-            compute.AddBias(y.Data, Rows, width, weight.Data);
             compute.ColumnSums(y.Data, Rows, width, sums.Data, accumulate: false);
             compute.ColumnSums(x.Data, Rows, width, sums.Data, accumulate: true);
             return [.. Values.Bits(y), .. Values.Bits(inverse), .. Values.Bits(dx), .. Values.Bits(dweight), .. Values.Bits(sums)];

@@ -27,6 +27,10 @@ public sealed unsafe class PagedAttentionTests
         double[] expected = attention.Reference(Values.Doubles(attention.Q), Values.Doubles(attention.K), Values.Doubles(attention.V));
         int[] blocks = [6, 0, 3, 5, 11, 2, 1, 9, 8, 10];
         int[]? bits = null;
+
+        // Frequencies of zero turn nothing: queries and keys stay what the reference has seen.
+        using var rope = new RopeTable(Rows, d, new double[d / 2]);
+        var fresh = new FreshKeys(attention.K.Data, attention.V.Data, rope);
         var shape = new PagedSlab(0, 0, kvHeads, d, bfloat16);
         var memory = (byte*)NativeMemory.AlignedAlloc((nuint)(BlockCount * (shape.KeyBlockBytes + shape.ValueBlockBytes)), 64);
         try
@@ -45,15 +49,25 @@ public sealed unsafe class PagedAttentionTests
                     new Span<float>(memory, (int)(BlockCount * (shape.KeyBlockBytes + shape.ValueBlockBytes) / sizeof(float))).Fill(float.NaN);
                     PagedSlab slab = shape with { Keys = (nint)memory, Values = (nint)memory + (BlockCount * shape.KeyBlockBytes) };
                     using var compute = new Compute(3, kernels);
-                    compute.StoreKeyValues(attention.K.Data, attention.V.Data, rows, slab);
+                    compute.RotateAndStore(attention.Q.Data, heads, fresh, rows, slab);
                     foreach (int tileRows in (int[])[PagedTile.MaximumRows, 1, 5])
                     {
                         attention.O.Span.Clear();
-                        compute.PagedAttention(attention.Q.Data, heads, Tiles(tileRows), rows, slab, attention.O.Data);
+                        compute.PagedAttention(attention.Q.Data, heads, Tiles(tileRows), rows, slab, default, attention.O.Data);
                         Values.AssertNear(expected, attention.O, 2e-5);
                         bits ??= Values.Bits(attention.O);
                         Assert.Equal(bits, Values.Bits(attention.O));
                     }
+
+                    // Tiles that store their own keys, one after the other, over a cache that has none.
+                    new Span<float>(memory, (int)(BlockCount * (shape.KeyBlockBytes + shape.ValueBlockBytes) / sizeof(float))).Fill(float.NaN);
+                    attention.O.Span.Clear();
+                    foreach (PagedTile tile in Tiles(5))
+                    {
+                        compute.PagedAttention(attention.Q.Data, heads, [tile], rows, slab, fresh, attention.O.Data);
+                    }
+
+                    Assert.Equal(bits, Values.Bits(attention.O));
                 }
             }
         }

@@ -110,7 +110,8 @@ public sealed unsafe class ProductTests
                 using Matrix apart = Values.Random(rows, width, 5), together = Values.Random(rows, width, 5);
                 compute.Multiply(a.Data, depth, rows, packed, apart.Data, width, accumulate);
                 compute.Multiply(left.Data, rank, rows, right, apart.Data, width, accumulate: true);
-                compute.Multiply([new Product(a.Data, depth, rows, packed, together.Data, width, accumulate).Then(left.Data, right)]);
+                var term = new ProductTerm(left.Data, rank, 0, rows, right);
+                compute.Multiply([new Product(a.Data, depth, rows, packed, together.Data, width, accumulate).Then(null, &term, 1)]);
                 Assert.True(apart.Span.SequenceEqual(together.Span), name);
             });
         }
