@@ -24,8 +24,9 @@ public static class FlagPolicy
     /// <param name="timings">Timings of the request.</param>
     /// <param name="schema">The contract's output schema, or null.</param>
     /// <param name="latencyObjective">Longest total time that is within the objective, or null for none.</param>
+    /// <param name="hasCalls">Whether it calls tools: then it may have no text, and the schema is not about it.</param>
     public static IReadOnlyList<Flag> Judge(
-        string? reply, EndReason end, int status, Timings timings, JsonSchema? schema, TimeSpan? latencyObjective)
+        string? reply, EndReason end, int status, Timings timings, JsonSchema? schema, TimeSpan? latencyObjective, bool hasCalls = false)
     {
         if (end is EndReason.WorkerFailed || (end is EndReason.Refused && status >= 500))
         {
@@ -38,7 +39,7 @@ public static class FlagPolicy
         }
 
         var flags = new List<Flag>();
-        if (string.IsNullOrWhiteSpace(reply))
+        if (string.IsNullOrWhiteSpace(reply) && !hasCalls)
         {
             flags.Add(new(FlagKind.Empty, "the reply is empty"));
         }
@@ -53,7 +54,7 @@ public static class FlagPolicy
             flags.Add(new(FlagKind.Refusal, $"the reply opens with \"{opening}\""));
         }
 
-        if (schema?.ValidateText(reply) is [var problem, ..])
+        if (!hasCalls && schema?.ValidateText(reply) is [var problem, ..])
         {
             flags.Add(new(FlagKind.SchemaViolation, problem.ToString()));
         }

@@ -29,6 +29,7 @@ namespace Gateway.Domain.Json;
         typeof(SnakeCaseEnumConverter<OutputMode>),
         typeof(SnakeCaseEnumConverter<FeedbackKind>),
         typeof(SnakeCaseEnumConverter<EndReason>),
+        typeof(SnakeCaseEnumConverter<InteractionKind>),
         typeof(SnakeCaseEnumConverter<Arm>),
         typeof(SnakeCaseEnumConverter<FlagKind>),
         typeof(SnakeCaseEnumConverter<RolloutVerdict>),

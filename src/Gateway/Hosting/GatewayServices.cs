@@ -45,7 +45,9 @@ internal static class GatewayServices
         services.AddSingleton<TrafficSwitch>();
         services.AddSingleton<ReleaseBuilder>();
         services.AddSingleton<AdapterRegistry>();
+        services.AddSingleton<StoredCompletions>();
         services.AddSingleton<ChatRoad>();
+        services.AddSingleton<EmbeddingsRoad>();
         services.AddBackground<InteractionRecorder>();
         services.AddBackground<WorkerHealthMonitor>();
         services.AddBackground<RoutingWatcher>();
