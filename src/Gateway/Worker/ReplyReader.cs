@@ -63,7 +63,7 @@ internal sealed class ReplyReader
         }
 
         _decoder = new StreamingDecoder(tokenizer, plan.Request.SkipsSpecialTokens, _markers);
-        _log = stream.Scores is { } scores ? new TokenLog(scores, tokenizer, plan.Request.SkipsSpecialTokens, prompt, plan.Echoes) : null;
+        _log = stream.Scores is { } scores ? new TokenLog(scores, tokenizer, plan.Request.SkipsSpecialTokens, prompt, plan.Echoes && plan.Request.Logprobs is not null) : null;
     }
 
     /// <summary>The pieces of the reply. Cancels the sequence when the reader stops early.</summary>
@@ -209,7 +209,7 @@ internal sealed class ReplyReader
     private ReplyDelta TakeDelta(bool isLast)
     {
         var text = _text.ToString();
-        IReadOnlyList<ScoredToken> tokens = _log is null ? []
+        IReadOnlyList<ScoredToken> tokens = _log is null || _plan.Request.Logprobs is null ? []
             : _parser is null ? _log.Release(text.Length, isLast, isCut: _scanner.Stopped)
             : _log.ReleaseAll();
         var delta = new ReplyDelta(text, _calls.Count == 0 ? [] : [.. _calls], tokens);

@@ -6,7 +6,10 @@ using Gateway.Model.Text;
 
 namespace Gateway.Worker;
 
-/// <summary>Keeps the tokens of a choice with their log-probabilities until the text they stand for is sent.</summary>
+/// <summary>
+/// Keeps the tokens of a choice with their log-probabilities until the text they stand for is sent, and how likely the whole is:
+/// where only that is asked for, nothing is ever released.
+/// </summary>
 internal sealed class TokenLog
 {
     private readonly TokenScores _scores;

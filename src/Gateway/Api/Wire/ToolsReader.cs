@@ -101,7 +101,7 @@ internal sealed class ToolsReader(FieldReader fields)
             Functions = [.. shown.Select(tool => tool.Function)],
             ToolMode = mode,
             RequiredFunction = isNamed ? allowed![0] : null,
-            ParallelCalls = (_parallel ?? true) && !_isLegacy,
+            ParallelCalls = (_parallel ?? true) && !_isLegacy && !isNamed,
             UsesFunctionCall = _isLegacy,
         };
     }
