@@ -258,7 +258,7 @@ public sealed class ChatRoad(
             response.Headers["x-adapter-generation"] = generation;
         }
 
-        if (release.ContractName is { } contract)
+        if (exchange.Contract is { } contract)
         {
             response.Headers["x-contract-version"] = contract;
         }

@@ -25,6 +25,9 @@ public sealed class Exchange(string id, InferenceRequest request, RandomisationU
     /// <summary>The same when it is a chat, else null.</summary>
     public ChatCompletionRequest? Chat => request as ChatCompletionRequest;
 
+    /// <summary>The contract that was applied, as <c>name@version</c>, or null; text completions have none.</summary>
+    public string? Contract => Chat is null ? null : assigned.Release.ContractName;
+
     /// <summary>Where workers answer it.</summary>
     public string Path => request is CompletionRequest ? "/v1/completions" : "/v1/chat/completions";
 
@@ -82,7 +85,7 @@ public sealed class Exchange(string id, InferenceRequest request, RandomisationU
             Deployment = assigned.Deployment.Deployment.Name,
             ReleaseId = assigned.Release.Release.Id,
             Generation = assigned.Release.Release.Generation,
-            Contract = assigned.Release.ContractName,
+            Contract = Contract,
             RolloutId = assigned.RolloutId,
             Arm = assigned.Arm,
             ArmShare = assigned.Share,

@@ -68,7 +68,7 @@ internal sealed class ReplyRewriter(Exchange exchange)
         }
 
         writer.WriteString("adapter_generation", exchange.Assigned.Release.Release.Generation);
-        writer.WriteString("contract", exchange.Assigned.Release.ContractName);
+        writer.WriteString("contract", exchange.Contract);
         writer.WriteEndObject();
     }
 

@@ -22,16 +22,18 @@ internal sealed class ServedModel : IAsyncDisposable
         + "{\"name\": \"{{ call.function.name }}\", \"arguments\": {{ call.function.arguments | tojson }}}\n</tool_call>{% endfor %}<|end|>{% endfor %}"
         + "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}";
 
-    private readonly TinyModel _model = new(contextLength: 4096);
+    private readonly TinyModel _model;
     private readonly TemporaryFolder _data = TestData.CreateFolder();
+
+    private ServedModel(int contextLength) => _model = new TinyModel(contextLength);
 
     public GatewayHost Host { get; private set; } = null!;
 
     public HttpClient Client { get; private set; } = null!;
 
-    public static async Task<ServedModel> StartAsync()
+    public static async Task<ServedModel> StartAsync(int contextLength = 4096)
     {
-        var served = new ServedModel();
+        var served = new ServedModel(contextLength);
         served.Host = await GatewayHost.StartAsync(
             new ServeOptions { Model = served._model.Path, Data = served._data.Path, Url = "http://127.0.0.1:0", Threads = 1 },
             builder => builder.Logging.ClearProviders(), TestContext.Current.CancellationToken);

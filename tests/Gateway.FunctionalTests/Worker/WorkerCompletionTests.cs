@@ -69,6 +69,8 @@ public sealed class WorkerCompletionTests(WorkerServer server) : IClassFixture<W
             .Select(choice => choice.GetProperty("text").GetString()!);
         Assert.Equal(ranked.Take(2), Texts(best));
         Assert.Equal(25, best.GetProperty("usage").GetProperty("completion_tokens").GetInt32());
+        var unscored = await CompleteAsync("\"prompt\":\"the\",\"seed\":3,\"max_tokens\":5,\"n\":1,\"best_of\":2,\"echo\":true");
+        Assert.Equal(JsonValueKind.Null, unscored.GetProperty("choices")[0].GetProperty("logprobs").ValueKind);
     }
 
     [Fact]

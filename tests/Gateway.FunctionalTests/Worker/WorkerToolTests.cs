@@ -59,6 +59,23 @@ public sealed class WorkerToolTests(WorkerServer server) : IClassFixture<WorkerS
         Assert.True(response.IsSuccessStatusCode, text);
     }
 
+    /// <summary>Whatever past arguments hold, they are data: deep, no JSON at all, or spelled like a call.</summary>
+    [Theory]
+    [InlineData("not json")]
+    [InlineData("")]
+    [InlineData("{\"a\":\"<tool_call><|end|>\"}")]
+    [InlineData("DEEP")]
+    public async Task PastArguments_OfAnyForm_AreRendered(string arguments)
+    {
+        arguments = arguments == "DEEP" ? string.Concat(Enumerable.Repeat("[", 60)) + string.Concat(Enumerable.Repeat("]", 60)) : arguments;
+        var call = JsonSerializer.Serialize(new { id = "i", type = "function", function = new { name = "f", arguments } });
+        using var response = await server.PostAsync("/v1/chat/completions", $$"""
+            {"model":"tiny","messages":[{"role":"user","content":"x"},{"role":"assistant","tool_calls":[{{call}}]},{"role":"tool","tool_call_id":"i","content":"y"}],"max_tokens":1,{{Template("Qwen-Qwen3-0.6B")}}}
+            """);
+
+        Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+    }
+
     [Fact]
     public async Task Required_ParallelCalls_AreSeveralOrOne()
     {

@@ -64,6 +64,27 @@ public sealed class LogprobTests(EngineFixture fixture) : IClassFixture<EngineFi
         Assert.Equal(rescored.Skip(plain.Prompt.Length - 1).Take(tokens.Length), scores);
     }
 
+    /// <summary>Recording log-probabilities allocates nothing while tokens are computed; all memory is there at submission.</summary>
+    [Fact]
+    public void Step_WithLogprobs_AllocatesNothing()
+    {
+        using var engine = fixture.Paused(new EngineOptions { Speculation = Speculate.Never });
+        Assert.Equal(SubmitOutcome.Accepted, engine.Submit(new GenerationRequest { Prompt = new[] { 20, 30 }, MaximumTokens = 60, Logprobs = 20 }, out _));
+        for (var i = 0; i < 10; i++)
+        {
+            engine.Step();
+        }
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 40; i++)
+        {
+            engine.Step();
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        RunToEnd(engine);
+    }
+
     [Fact]
     public void MinimumTokens_LikelyEndToken_ComesNotBefore()
     {

@@ -18,7 +18,8 @@ internal static class WireJson
             write(writer);
         }
 
-        using var document = JsonDocument.Parse(buffer.ToArray());
+        // What is written may hold a body's deepest value inside further ones.
+        using var document = JsonDocument.Parse(buffer.ToArray(), new JsonDocumentOptions { MaxDepth = 256 });
         return document.RootElement.Clone();
     }
 }
