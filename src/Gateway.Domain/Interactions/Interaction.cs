@@ -134,6 +134,9 @@ public sealed record Interaction
     /// <summary>The reply's text; partial when the request broke off.</summary>
     public string? Reply { get; init; }
 
+    /// <summary>The tools that the model was shown, as OpenAI's array, or null.</summary>
+    public JsonElement? Tools { get; init; }
+
     /// <summary>The reply's tool calls as OpenAI's array, or null.</summary>
     public JsonElement? ToolCalls { get; init; }
 

@@ -48,7 +48,9 @@ public static class TargetPolicy
             return new(TargetKind.OptOut);
         }
 
-        if (interaction.Kind != InteractionKind.Chat)
+        // A training row is messages and a text: it shows no tools, so a reply that was given with some in sight is no example.
+        if (interaction.Kind != InteractionKind.Chat || interaction.Tools is not null
+            || interaction.Messages.Any(message => message.ToolCalls is not null || message.ToolCallId is not null))
         {
             return new(TargetKind.None);
         }
@@ -74,8 +76,7 @@ public static class TargetPolicy
             return new(TargetKind.None);
         }
 
-        // A call is not the text of a reply.
-        return interaction.End == EndReason.Stop && interaction.ToolCalls is null && !string.IsNullOrWhiteSpace(interaction.Reply)
+        return interaction.End == EndReason.Stop && !string.IsNullOrWhiteSpace(interaction.Reply)
             ? new(TargetKind.ThumbsUp, interaction.Reply, ThumbsUpWeight, thumbs.Id, thumbs.CreatedAt)
             : new(TargetKind.NoTarget);
     }

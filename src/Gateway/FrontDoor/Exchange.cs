@@ -94,6 +94,7 @@ public sealed class Exchange(string id, InferenceRequest request, RandomisationU
             User = request.SafetyIdentifier ?? request.User,
             Messages = Messages(),
             Reply = reason == EndReason.Refused ? null : first?.Text ?? "",
+            Tools = Chat?.Tools,
             ToolCalls = first?.ToolCalls,
             FinishReason = first?.FinishReason,
             OtherReplies = others.Count == 0 ? null : [.. others.Select(choice => new OtherReply(choice.Text, choice.ToolCalls, choice.FinishReason))],

@@ -23,6 +23,7 @@ public sealed class RecordsOfInferenceTests
 
         var second = await RecordAsync(called);
         Assert.Equal("weather", second.GetProperty("tool_calls")[0].GetProperty("function").GetProperty("name").GetString());
+        Assert.Equal(1, second.GetProperty("tools").GetArrayLength());
         Assert.Equal("tool_calls", second.GetProperty("finish_reason").GetString());
         Assert.Equal(0, second.GetProperty("flags").GetArrayLength());
 

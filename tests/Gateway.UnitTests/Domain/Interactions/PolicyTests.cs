@@ -44,6 +44,25 @@ public class PolicyTests
     }
 
     [Fact]
+    public void Flags_ReplyThatCallsTools_NeedsNoTextAndNoSchema()
+    {
+        Assert.True(JsonSchema.TryParse(JsonElement.Parse("""{"type":"object"}"""), out var schema, out _));
+        Assert.Empty(FlagPolicy.Judge("", EndReason.Stop, 200, new Timings(1, 20), schema, null, hasCalls: true));
+    }
+
+    [Fact]
+    public void Target_OfACompletionOrWithToolsInSight_IsNone()
+    {
+        var liked = new Feedback { Id = "f", ResponseId = Served.Id, Kind = FeedbackKind.Correction, Text = "better", CreatedAt = Start };
+        var answer = new ChatMessage { Role = "tool", Content = "x", ToolCallId = "i" };
+
+        Assert.Equal(TargetKind.Correction, TargetPolicy.Decide(Served, [liked]).Kind);
+        Assert.All(
+            [Served with { Kind = InteractionKind.Completion }, Served with { Tools = JsonElement.Parse("[]") }, Served with { Messages = [answer] }],
+            interaction => Assert.Equal(TargetKind.None, TargetPolicy.Decide(interaction, [liked]).Kind));
+    }
+
+    [Fact]
     public void Flags_SlowReply_AndOurOwnRefusal_AreMarked()
     {
         Assert.Equal(FlagKind.OverSlo, FlagPolicy.Judge("x", EndReason.Stop, 200, new Timings(1, 2000), null, TimeSpan.FromSeconds(1)).Single().Kind);
