@@ -27,6 +27,7 @@ namespace Gateway.Domain.Json;
     [
         typeof(SnakeCaseEnumConverter<SystemPolicy>),
         typeof(SnakeCaseEnumConverter<OutputMode>),
+        typeof(SnakeCaseEnumConverter<ToolsPolicy>),
         typeof(SnakeCaseEnumConverter<FeedbackKind>),
         typeof(SnakeCaseEnumConverter<EndReason>),
         typeof(SnakeCaseEnumConverter<Arm>),
@@ -40,6 +41,7 @@ namespace Gateway.Domain.Json;
 [JsonSerializable(typeof(AuditEntry))]
 [JsonSerializable(typeof(Contract))]
 [JsonSerializable(typeof(ContractContent))]
+[JsonSerializable(typeof(ContractLabel))]
 [JsonSerializable(typeof(ChatMessage))]
 [JsonSerializable(typeof(IReadOnlyList<ChatMessage>))]
 [JsonSerializable(typeof(Interaction))]

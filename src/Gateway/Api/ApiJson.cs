@@ -10,9 +10,9 @@ namespace Gateway.Api;
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     Converters = [typeof(SnakeCaseEnumConverter<SystemPolicy>), typeof(SnakeCaseEnumConverter<OutputMode>)])]
 [JsonSerializable(typeof(byte[]))]
-[JsonSerializable(typeof(ContractLabel))]
 [JsonSerializable(typeof(ContractsEndpoints.CreateContract))]
-[JsonSerializable(typeof(ContractsEndpoints.MoveLabel))]
+[JsonSerializable(typeof(ContractLabelsEndpoints.MoveLabel))]
+[JsonSerializable(typeof(ContractRenderEndpoint.RenderContract))]
 [JsonSerializable(typeof(AdaptersEndpoints.ImportAdapter))]
 [JsonSerializable(typeof(LoraEndpoints.LoadLora))]
 [JsonSerializable(typeof(LoraEndpoints.UnloadLora))]

@@ -1,3 +1,5 @@
+using Gateway.Security;
+
 namespace Gateway.Api;
 
 /// <summary>Who is calling, for the audit trail, and the names in request paths.</summary>
@@ -5,11 +7,14 @@ internal static class Callers
 {
     private const int MaximumActorLength = 128;
 
-    /// <summary>The header <c>x-actor</c>, or "operator".</summary>
+    /// <summary>Who is calling.</summary>
+    public static Caller Caller(this HttpContext context) => context.Features.Get<Caller>() ?? Security.Caller.Local;
+
+    /// <summary>The header <c>x-actor</c>, or the caller's name.</summary>
     public static string Actor(this HttpContext context)
     {
         var actor = context.Request.Headers["x-actor"].ToString();
-        return actor.Length is > 0 and <= MaximumActorLength ? actor : "operator";
+        return actor.Length is > 0 and <= MaximumActorLength ? actor : context.Caller().Name;
     }
 
     /// <summary>A name from the path: routing leaves an escaped slash escaped.</summary>

@@ -13,6 +13,7 @@ public sealed class ChatRoad(
     InteractionRecorder recorder, ResponseIdSigner ids, TimeProvider clock)
 {
     private const long MaximumBodyBytes = 8 << 20;
+    private static readonly ContractContent NoContract = new();
     private static readonly ForwarderRequestConfig ForwarderConfig = new()
     {
         ActivityTimeout = TimeSpan.FromMinutes(5),
@@ -69,7 +70,7 @@ public sealed class ChatRoad(
         // 4 Contract.
         var variables = document.RootElement.TryGetProperty("variables", out var given) ? given : (JsonElement?)null;
         var contract = assigned.Release.Contract?.Content;
-        var applied = ContractApplication.Apply(contract ?? new ContractContent(), request.Messages, variables);
+        var applied = ContractApplication.Apply(contract ?? NoContract, request.Messages, variables, request.Tools);
         if (RefusalOf(request, contract, applied.Refusal) is { } refusal)
         {
             await EndAsync(EndReason.Refused, refusal.Status);
@@ -80,7 +81,7 @@ public sealed class ChatRoad(
         try
         {
             // 5 and 6 A worker.
-            if (await ForwardAsync(context, exchange, applied.Messages!, EndAsync) is { } failure)
+            if (await ForwardAsync(context, exchange, ContractedRequest.Of(request, contract, applied), EndAsync) is { } failure)
             {
                 await EndAsync(failure.Status < 500 ? EndReason.Refused : EndReason.WorkerFailed, failure.Status);
                 await AnswerAsync(context, failure);
@@ -103,7 +104,7 @@ public sealed class ChatRoad(
     /// again, once. Returns the error to answer with, or null when a reply went out or the client is gone.
     /// </summary>
     private async Task<ApiError?> ForwardAsync(
-        HttpContext context, Exchange exchange, IReadOnlyList<ChatMessage> messages, Func<EndReason, int, ValueTask> end)
+        HttpContext context, Exchange exchange, ChatCompletionRequest request, Func<EndReason, int, ValueTask> end)
     {
         var adapterModel = exchange.Assigned.WorkerModel;
         var tried = new List<WorkerState>();
@@ -121,7 +122,7 @@ public sealed class ChatRoad(
 
             exchange.Worker = worker;
             var model = adapterModel ?? worker.BaseModel!;
-            var body = OutboundChatBody.Write(exchange.Request, model, messages, exchange.Assigned.Release.Contract?.Content);
+            var body = OutboundChatBody.Write(request, model, request.Messages, exchange.Assigned.Release.Contract?.Content);
             context.Request.Body = new MemoryStream(body);
             context.Request.ContentLength = body.Length;
             var attempt = new ChatTransformer(exchange, client, body.Length, end);
@@ -180,6 +181,11 @@ public sealed class ChatRoad(
         if (OutboundChatBody.StopStrings(request, contract).Count > OutboundChatBody.MaximumStopStrings)
         {
             return ApiError.InvalidValue("stop", $"with the deployment's own stop strings there may be at most {OutboundChatBody.MaximumStopStrings}.");
+        }
+
+        if (ContractedRequest.HasOtherFormat(request, contract))
+        {
+            return ApiError.ContractMismatch("This deployment's contract settles the form of replies: leave the format out.", request.Format!.Field);
         }
 
         return refusal is null ? null : ApiError.ContractRefused(refusal);

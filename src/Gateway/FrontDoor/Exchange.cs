@@ -88,7 +88,14 @@ public sealed class Exchange(string id, ChatCompletionRequest request, Randomisa
         };
         return interaction with
         {
-            Flags = FlagPolicy.Judge(interaction.Reply, reason, status, interaction.Timings, assigned.Release.Schema, latencyObjective: null),
+            Flags = FlagPolicy.Judge(
+                new(
+                    interaction.Reply, reason, status,
+
+                    // A whole reply comes at once: its first token says nothing that its total does not.
+                    request.Stream ? interaction.Timings : interaction.Timings with { FirstTokenMs = null },
+                    request.Messages),
+                assigned.Release.Schema, assigned.Release.Contract?.Content.Flags),
         };
     }
 }

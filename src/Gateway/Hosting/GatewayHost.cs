@@ -89,6 +89,7 @@ public sealed class GatewayHost : IAsyncDisposable
             // 3 Front door.
             var secret = await InstallationSecret.ReadOrCreateAsync(store.Documents, cancellationToken);
             builder.Services.AddGateway(options, store, model, workers, new ResponseIdSigner(secret), clock);
+            builder.Services.AddSingleton(worker is null ? PromptPreview.Of(options.Model, clock) : PromptPreview.Of(worker.Runtime));
             app = builder.Build();
             MapRoutes(app);
 
@@ -144,6 +145,8 @@ public sealed class GatewayHost : IAsyncDisposable
         app.MapPost("/v1/chat/completions", (HttpContext context, ChatRoad road) => road.HandleAsync(context));
         app.MapModels();
         app.MapContracts();
+        app.MapContractLabels();
+        app.MapContractRendering();
         app.MapAdapters();
         app.MapLora();
         app.MapReleases();

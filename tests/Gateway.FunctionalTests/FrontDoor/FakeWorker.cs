@@ -27,6 +27,9 @@ internal sealed class FakeWorker : IAsyncDisposable
 
     public string FinishReason { get; set; } = "stop";
 
+    /// <summary>How long it thinks before a whole reply.</summary>
+    public TimeSpan Delay { get; set; }
+
     /// <summary>A status other than 200 refuses every chat request with <see cref="ErrorBody"/>.</summary>
     public int Status { get; set; } = 200;
 
@@ -118,6 +121,7 @@ internal sealed class FakeWorker : IAsyncDisposable
                 await HangAsync(context);
             }
 
+            await Task.Delay(Delay, context.RequestAborted);
             context.Response.ContentType = "application/json";
             await context.Response.WriteAsync($$"""
                 {"id":"cmpl-of-the-worker","object":"chat.completion","created":1,"model":"{{model}}",

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Gateway.FrontDoor;
 using Gateway.Hosting;
 using Gateway.TestKit;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Xunit;
@@ -17,9 +18,11 @@ internal sealed class GatewayUnderTest : IAsyncDisposable
     private readonly TemporaryFolder _data = new();
     private readonly List<FakeWorker> _workers = [];
 
-    private GatewayUnderTest()
-    {
-    }
+    private readonly Func<ServeOptions, ServeOptions> _with;
+    private readonly Action<WebApplicationBuilder>? _configure;
+
+    private GatewayUnderTest(Func<ServeOptions, ServeOptions>? with, Action<WebApplicationBuilder>? configure) =>
+        (_with, _configure) = (with ?? (options => options), configure);
 
     public GatewayHost Host { get; private set; } = null!;
 
@@ -33,9 +36,13 @@ internal sealed class GatewayUnderTest : IAsyncDisposable
 
     public string DataFolder => _data.Path;
 
-    public static async Task<GatewayUnderTest> StartAsync(int workers = 1)
+    /// <param name="workers">Fake workers that it is started with.</param>
+    /// <param name="with">Changes the options.</param>
+    /// <param name="configure">Adds services.</param>
+    public static async Task<GatewayUnderTest> StartAsync(
+        int workers = 1, Func<ServeOptions, ServeOptions>? with = null, Action<WebApplicationBuilder>? configure = null)
     {
-        var gateway = new GatewayUnderTest();
+        var gateway = new GatewayUnderTest(with, configure);
         for (var i = 0; i < workers; i++)
         {
             gateway._workers.Add(await FakeWorker.StartAsync());
@@ -53,14 +60,21 @@ internal sealed class GatewayUnderTest : IAsyncDisposable
             await Host.DisposeAsync();
         }
 
-        var options = new ServeOptions
+        var options = _with(new ServeOptions
         {
             Model = _model.Path,
             Data = _data.Path,
             Url = "http://127.0.0.1:0",
             Workers = [.. _workers.Select(worker => worker.Address)],
-        };
-        Host = await GatewayHost.StartAsync(options, builder => builder.Logging.ClearProviders(), TestContext.Current.CancellationToken);
+        });
+        Host = await GatewayHost.StartAsync(
+            options,
+            builder =>
+            {
+                builder.Logging.ClearProviders();
+                _configure?.Invoke(builder);
+            },
+            TestContext.Current.CancellationToken);
         Client = new HttpClient { BaseAddress = Host.Address };
     }
 

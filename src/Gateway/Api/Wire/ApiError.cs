@@ -154,7 +154,7 @@ public sealed record ApiError(int Status, string Type, string Code, string Messa
 
     /// <summary>400 or 422: the deployment's contract refuses the request.</summary>
     public static ApiError ContractRefused(ContractRefusal refusal) =>
-        new(refusal.Parameter == "messages" ? 400 : 422, InvalidRequest, refusal.Code, refusal.Message, refusal.Parameter);
+        new(refusal.Parameter is "messages" or "tools" ? 400 : 422, InvalidRequest, refusal.Code, refusal.Message, refusal.Parameter);
 
     /// <summary>400: the content of a new contract version cannot be stored.</summary>
     public static ApiError InvalidContract(JsonProblem problem) =>
