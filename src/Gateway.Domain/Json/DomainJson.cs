@@ -8,6 +8,7 @@ using Gateway.Domain.Jobs;
 using Gateway.Domain.NearDuplicates;
 using Gateway.Domain.Releases;
 using Gateway.Domain.Rollouts;
+using Gateway.Domain.Routing;
 
 namespace Gateway.Domain.Json;
 
@@ -53,6 +54,7 @@ namespace Gateway.Domain.Json;
 [JsonSerializable(typeof(TrainingJob))]
 [JsonSerializable(typeof(TrainingTarget))]
 [JsonSerializable(typeof(SplitState))]
+[JsonSerializable(typeof(WorkerRecord))]
 public sealed partial class DomainJson : JsonSerializerContext;
 
 /// <summary>Writes enum members as snake_case names and refuses numbers.</summary>

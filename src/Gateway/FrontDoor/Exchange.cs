@@ -41,6 +41,12 @@ public sealed class Exchange(string id, ChatCompletionRequest request, Randomisa
     /// <summary>True when the record is made.</summary>
     public bool Ended => Volatile.Read(ref _ended) == 1;
 
+    /// <summary>How it ended; null before.</summary>
+    public EndReason? EndedAs { get; private set; }
+
+    /// <summary>Time since it arrived.</summary>
+    public TimeSpan Elapsed => clock.GetElapsedTime(_started);
+
     /// <summary>Adds reply text; the first call marks the first token.</summary>
     public void AddReply(string text)
     {
@@ -59,6 +65,7 @@ public sealed class Exchange(string id, ChatCompletionRequest request, Randomisa
             return null;
         }
 
+        EndedAs = reason;
         var reply = _reply.ToString();
         var interaction = new Interaction
         {

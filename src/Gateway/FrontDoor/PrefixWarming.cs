@@ -26,7 +26,7 @@ public sealed partial class PrefixWarming(WorkerPool pool, WorkerClient client, 
             return;
         }
 
-        await Task.WhenAll(pool.All.Where(worker => worker.Healthy).Select(async worker =>
+        await Task.WhenAll(pool.All.Where(worker => worker.Available).Select(async worker =>
         {
             var reply = await client.WarmAsync(worker, body, cancellationToken);
             if (!reply.Succeeded)

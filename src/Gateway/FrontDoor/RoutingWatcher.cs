@@ -7,7 +7,7 @@ namespace Gateway.FrontDoor;
 /// failing store leaves the last snapshot in place.
 /// </summary>
 public sealed partial class RoutingWatcher(
-    IDocumentStore documents, RoutingState routing, WorkerAdapters adapters, TimeProvider clock, ILogger<RoutingWatcher> logger) : BackgroundService
+    IDocumentStore documents, RoutingState routing, WorkerAdapters adapters, WorkerRegistry workers, TimeProvider clock, ILogger<RoutingWatcher> logger) : BackgroundService
 {
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(1);
 
@@ -20,9 +20,15 @@ public sealed partial class RoutingWatcher(
             {
                 // Watching begins before the refresh, so that no change falls between the two.
                 var changes = documents.WatchAsync(stoppingToken);
+                await workers.RefreshAsync(stoppingToken);
                 await FollowAsync(stoppingToken);
                 await foreach (var change in changes)
                 {
+                    if (change.Collection is "" or Collections.Workers)
+                    {
+                        await workers.RefreshAsync(stoppingToken);
+                    }
+
                     if (change.Collection is "" or Collections.Deployments or Collections.Rollouts or Collections.Adapters)
                     {
                         await FollowAsync(stoppingToken);

@@ -32,8 +32,27 @@ internal sealed class AdapterEndpoints(WorkerRuntime runtime)
             return new ApiErrorResult(ApiError.InvalidAdapterLoadPolicy());
         }
 
+        var path = call.Path!;
+        if (call.Generation is { } generation && !Directory.Exists(path))
+        {
+            var (fetched, failure) = await runtime.Generations.GetAsync(generation, context.RequestAborted);
+            if (fetched is null)
+            {
+                return new ApiErrorResult(failure!);
+            }
+
+            path = fetched;
+        }
+
         // Not cancelled with the request: the listing tells what came of it.
-        var load = await Task.Run(() => runtime.Adapters.Load(call.Name, call.Path!, call.Replace, call.ExpectedGeneration, call.Pinned), CancellationToken.None);
+        var load = await Task.Run(() => runtime.Adapters.Load(call.Name, path, call.Replace, call.ExpectedGeneration, call.Pinned), CancellationToken.None);
+        if (load.Outcome == AdapterLoadOutcome.Loaded && call.Generation is { } wanted && load.Generation != wanted)
+        {
+            // The name is the caller's own for this generation, so nobody has asked for it yet.
+            runtime.Adapters.Unload(call.Name, load.Generation);
+            return new ApiErrorResult(ApiError.InvalidAdapter("its folder holds another generation than 'adapter_generation'. Import the adapter again."));
+        }
+
         return Refusal(call, load) is { } refusal
             ? new ApiErrorResult(refusal)
             : Success(context.Request, $"Success: LoRA adapter '{call.Name}' added successfully.", json =>
