@@ -46,7 +46,7 @@ internal static class AdapterFilesEndpoints
     }
 
     private static ApiError? RefusalOf(HttpContext context, string generation, DataFolder data, ServeOptions options) =>
-        !context.Caller().IsOperator && !(options.WorkerToken is { } token && BearerToken.IsOn(context.Request, token)) ? ApiError.InvalidApiKey()
+        !context.IsOperator() && !(options.WorkerToken is { } token && BearerToken.IsOn(context.Request, token)) ? ApiError.InvalidApiKey()
         : generation.Length == 64 && generation.All(char.IsAsciiHexDigitLower) && Directory.Exists(data.AdapterPath(generation)) ? null
         : ApiError.NotFound("adapter", generation);
 }

@@ -7,14 +7,14 @@ internal static class Callers
 {
     private const int MaximumActorLength = 128;
 
-    /// <summary>Who is calling.</summary>
-    public static Caller Caller(this HttpContext context) => context.Features.Get<Caller>() ?? Security.Caller.Local;
+    /// <summary>True when the caller may do what only operators may.</summary>
+    public static bool IsOperator(this HttpContext context) => context.Caller() is not { IsOperator: false };
 
-    /// <summary>The header <c>x-actor</c>, or the caller's name.</summary>
+    /// <summary>The header <c>x-actor</c>, or "operator".</summary>
     public static string Actor(this HttpContext context)
     {
         var actor = context.Request.Headers["x-actor"].ToString();
-        return actor.Length is > 0 and <= MaximumActorLength ? actor : context.Caller().Name;
+        return actor.Length is > 0 and <= MaximumActorLength ? actor : "operator";
     }
 
     /// <summary>A name from the path: routing leaves an escaped slash escaped.</summary>

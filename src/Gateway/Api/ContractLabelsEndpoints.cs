@@ -59,7 +59,7 @@ internal static class ContractLabelsEndpoints
 
         return await ChangeAsync(
             name, label, body.ExpectedVersion, "contract.label", $"moved to version {version}{(body.Reason is null ? "" : $": {body.Reason}")}", context, documents, control,
-            held => body.Protected is not null && !context.Caller().IsOperator
+            held => body.Protected is not null && !context.IsOperator()
                 ? (null, ApiError.AdminRequired())
                 : ((held ?? new ContractLabel { Name = name, Label = label, Version = version })
                     .MoveTo(version, clock.GetUtcNow(), context.Actor(), body.Reason) with { Protected = body.Protected ?? held?.Protected ?? false }, null));
@@ -99,7 +99,7 @@ internal static class ContractLabelsEndpoints
     }
 
     private static ApiError? RefusalOf(string label, ContractLabel? held, int? expectedVersion, HttpContext context) =>
-        held is { Protected: true } && !context.Caller().IsOperator ? ApiError.AdminRequired()
+        held is { Protected: true } && !context.IsOperator() ? ApiError.AdminRequired()
         : held?.Version == expectedVersion ? null
         : ApiError.GenerationMismatch(held is null
             ? $"The label '{label}' does not exist yet: leave 'expected_version' out to create it."

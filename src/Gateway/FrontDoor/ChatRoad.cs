@@ -11,12 +11,16 @@ namespace Gateway.FrontDoor;
 /// <summary>The road of every chat request, whatever the topology; read <see cref="HandleAsync"/> first.</summary>
 public sealed class ChatRoad(
     RoutingState routing, WorkerPool pool, WorkerAdapters adapters, WorkerClient client, IHttpForwarder forwarder,
-    InteractionRecorder recorder, ResponseIdSigner ids, RoutingOptions limits, TimeProvider clock)
+    InteractionRecorder recorder, ResponseIdSigner ids, RoutingOptions routingOptions, TimeProvider clock)
 {
     private const long MaximumBodyBytes = 8 << 20;
     private static readonly ContractContent NoContract = new();
-    private readonly ForwarderRequestConfig _streamConfig = Config(limits.FirstToken);
-    private readonly ForwarderRequestConfig _wholeConfig = Config(limits.Total);
+    private static readonly ForwarderRequestConfig ForwarderConfig = new()
+    {
+        ActivityTimeout = TimeSpan.FromMinutes(5),
+        Version = new Version(1, 1),
+        VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+    };
 
     /// <summary>
     /// Answers <c>POST /v1/chat/completions</c>:
@@ -78,7 +82,9 @@ public sealed class ChatRoad(
         try
         {
             // 5 and 6 A worker.
-            if (await ForwardAsync(context, exchange, ContractedRequest.Of(request, contract, applied), EndAsync) is { } failure)
+            var outbound = ContractedRequest.Of(request, contract, applied);
+            var prefix = RoutingHash.OfPrefix(outbound.Messages);
+            if (await ForwardAsync(context, exchange, model => OutboundChatBody.Write(outbound, model, outbound.Messages, contract), prefix, EndAsync) is { } failure)
             {
                 await EndAsync(failure.Status < 500 ? EndReason.Refused : EndReason.WorkerFailed, failure.Status);
                 await AnswerAsync(context, failure);
@@ -101,14 +107,19 @@ public sealed class ChatRoad(
     /// down; one that has lost the adapter gets it again, once. Returns the error to answer with, or null when a reply went out
     /// or the client is gone.
     /// </summary>
+    /// <param name="context">The request.</param>
+    /// <param name="exchange">What is known of it.</param>
+    /// <param name="write">Writes the body for a worker, under a model name.</param>
+    /// <param name="prefix">Hash of the prompt's beginning.</param>
+    /// <param name="end">Makes the record.</param>
     private async Task<ApiError?> ForwardAsync(
-        HttpContext context, Exchange exchange, ChatCompletionRequest request, Func<EndReason, int, ValueTask> end)
+        HttpContext context, Exchange exchange, Func<string, byte[]> write, ulong prefix, Func<EndReason, int, ValueTask> end)
     {
         var assigned = exchange.Assigned;
         var wish = new WorkerWish(
             assigned.WorkerModel,
             assigned.Release.Release.Generation is { } generation ? RoutingHash.Of(generation) : 0,
-            RoutingHash.OfPrefix(request.Messages));
+            prefix);
         var tried = new List<WorkerState>();
         var reloaded = false;
         var retries = 0;
@@ -119,7 +130,7 @@ public sealed class ChatRoad(
 
         while (true)
         {
-            var outcome = await AttemptAsync(context, exchange, request, worker, end);
+            var outcome = await AttemptAsync(context, exchange, write, worker, end);
             if (outcome.Error is not { } error)
             {
                 return null;
@@ -139,7 +150,7 @@ public sealed class ChatRoad(
 
             tried.Add(worker);
             var other = pool.Pick(wish, tried);
-            var delay = limits.Retry.Delay(retries++, other is not null, outcome.RetryAfter, limits.Total - exchange.Elapsed, Random.Shared.NextDouble());
+            var delay = routingOptions.Retry.Delay(retries++, other is not null, outcome.RetryAfter, routingOptions.RetryFor - exchange.Elapsed, Random.Shared.NextDouble());
             if (delay is not { } wait)
             {
                 other?.Abandoned();
@@ -167,7 +178,7 @@ public sealed class ChatRoad(
     /// gone; else nothing has reached the client.
     /// </summary>
     private async Task<AttemptOutcome> AttemptAsync(
-        HttpContext context, Exchange exchange, ChatCompletionRequest request, WorkerState worker, Func<EndReason, int, ValueTask> end)
+        HttpContext context, Exchange exchange, Func<string, byte[]> write, WorkerState worker, Func<EndReason, int, ValueTask> end)
     {
         bool? worked = null;
         try
@@ -181,15 +192,14 @@ public sealed class ChatRoad(
 
             exchange.Worker = worker;
             var model = adapterModel ?? worker.BaseModel!;
-            var body = OutboundChatBody.Write(request, model, request.Messages, exchange.Assigned.Release.Contract?.Content);
+            var body = write(model);
             context.Request.Body = new MemoryStream(body);
             context.Request.ContentLength = body.Length;
-            var attempt = new ChatTransformer(exchange, client, body.Length, new AttemptLimits(limits, exchange.Elapsed, clock), end);
+            var attempt = new ChatTransformer(exchange, client, body.Length, end);
             ForwarderError forwarded;
             using (worker.Begin(model))
             {
-                forwarded = await forwarder.SendAsync(
-                    context, worker.Destination, client.Invoker, request.Stream ? _streamConfig : _wholeConfig, attempt, context.RequestAborted);
+                forwarded = await forwarder.SendAsync(context, worker.Destination, client.Invoker, ForwarderConfig, attempt, context.RequestAborted);
             }
 
             if (context.Response.HasStarted || exchange.Ended || context.RequestAborted.IsCancellationRequested)
@@ -266,14 +276,6 @@ public sealed class ChatRoad(
 
         return refusal is null ? null : ApiError.ContractRefused(refusal);
     }
-
-    // YARP's limit covers the time until a reply begins; a stream that has begun is watched by its own limits.
-    private static ForwarderRequestConfig Config(TimeSpan limit) => new()
-    {
-        ActivityTimeout = limit,
-        Version = new Version(1, 1),
-        VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-    };
 
     private static bool HasOptedOut(HttpRequest request) =>
         string.Equals(request.Headers["x-training-opt-out"], "true", StringComparison.OrdinalIgnoreCase);

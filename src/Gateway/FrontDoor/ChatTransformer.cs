@@ -12,15 +12,14 @@ namespace Gateway.FrontDoor;
 /// client's headers reaches the worker. A reply that cannot be used leaves the client's response untouched and sets
 /// <see cref="Failure"/>, so that the road can try another worker.
 /// </summary>
-internal sealed class ChatTransformer(
-    Exchange exchange, WorkerClient client, int bodyLength, AttemptLimits limits, Func<EndReason, int, ValueTask> end) : HttpTransformer
+internal sealed class ChatTransformer(Exchange exchange, WorkerClient client, int bodyLength, Func<EndReason, int, ValueTask> end) : HttpTransformer
 {
     private const long MaximumReplyBytes = 16 << 20;
 
     /// <summary>Why the worker's reply was not passed on, or null.</summary>
     public ApiError? Failure { get; private set; }
 
-    /// <summary>When the worker asked to be left alone until, or null.</summary>
+    /// <summary>How long the worker asked to be left alone, or null.</summary>
     public TimeSpan? RetryAfter { get; private set; }
 
     /// <summary>The worker's own status when <see cref="Failure"/> is set; 0 when it gave none.</summary>
@@ -70,19 +69,11 @@ internal sealed class ChatTransformer(
 
     private async Task<bool> PassStreamAsync(HttpResponse response, HttpResponseMessage workerResponse, CancellationToken cancellationToken)
     {
-        var tap = new EventStreamTap(limits.Apply(await workerResponse.Content.ReadAsStreamAsync(cancellationToken)), exchange, end);
-        try
-        {
-            Failure = await tap.PrimeAsync(cancellationToken) ? null : ApiError.UpstreamError("The worker broke off the reply. Try again.");
-        }
-        catch (WorkerTimeoutException)
-        {
-            Failure = ApiError.UpstreamTimeout();
-        }
-
-        if (Failure is not null)
+        var tap = new EventStreamTap(await workerResponse.Content.ReadAsStreamAsync(cancellationToken), exchange, end);
+        if (!await tap.PrimeAsync(cancellationToken))
         {
             await tap.DisposeAsync();
+            Failure = ApiError.UpstreamError("The worker broke off the reply. Try again.");
             return false;
         }
 

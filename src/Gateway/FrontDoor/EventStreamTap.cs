@@ -43,7 +43,6 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, Func<En
     }
 
     /// <summary>Waits for the first bytes; false when the worker broke off before them, so that another one can be tried.</summary>
-    /// <exception cref="WorkerTimeoutException">They did not come in time.</exception>
     public async Task<bool> PrimeAsync(CancellationToken cancellationToken)
     {
         try
@@ -52,7 +51,7 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, Func<En
             _events.AdvanceTo(read.Buffer.Start);
             return !read.Buffer.IsEmpty;
         }
-        catch (Exception failure) when (failure is not WorkerTimeoutException && IsWorkerFailure(failure, cancellationToken))
+        catch (Exception failure) when (IsWorkerFailure(failure, cancellationToken))
         {
             return false;
         }
@@ -71,10 +70,6 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, Func<En
                 {
                     await BreakOffAsync(ApiError.UpstreamError("The worker broke off the reply. Try again."));
                 }
-            }
-            catch (WorkerTimeoutException)
-            {
-                await BreakOffAsync(ApiError.UpstreamTimeout());
             }
             catch (Exception failure) when (IsWorkerFailure(failure, cancellationToken))
             {

@@ -5,14 +5,8 @@ namespace Gateway.FrontDoor;
 /// <summary>How long the road waits for workers, and for requests when the process stops.</summary>
 public sealed record RoutingOptions
 {
-    /// <summary>From sending a request to the first bytes of a streamed reply.</summary>
-    public TimeSpan FirstToken { get; init; } = TimeSpan.FromMinutes(2);
-
-    /// <summary>Between two pieces of a streamed reply.</summary>
-    public TimeSpan BetweenTokens { get; init; } = TimeSpan.FromMinutes(1);
-
-    /// <summary>From a request's arrival to the end of its reply, all attempts included.</summary>
-    public TimeSpan Total { get; init; } = TimeSpan.FromMinutes(10);
+    /// <summary>How long after its arrival a request may begin another attempt.</summary>
+    public TimeSpan RetryFor { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>When a failed request goes to a worker again.</summary>
     public RetryPolicy Retry { get; init; } = new();

@@ -96,6 +96,7 @@ public sealed class GatewayHost : IAsyncDisposable
             MapRoutes(app);
 
             // 4 First start, with workers that are up already getting what they must have.
+            await app.Services.GetRequiredService<RoutingState>().RefreshAsync(cancellationToken);
             await app.Services.GetRequiredService<WorkerRegistry>().RefreshAsync(cancellationToken);
             await app.Services.GetRequiredService<WorkerHealthMonitor>().ProbeAllAsync(cancellationToken);
             await BaseDeployment.EnsureAsync(

@@ -1,10 +1,13 @@
 namespace Gateway.Security;
 
-/// <summary>Who is calling and what they may do, as whoever checked the request set it on the connection's features.</summary>
-/// <param name="Name">For the audit trail.</param>
+/// <summary>Who sent a request, as whoever checked it set it on the request's features.</summary>
+/// <param name="Owner">For the audit trail.</param>
 /// <param name="IsOperator">True for whoever may change the server.</param>
-public sealed record Caller(string Name, bool IsOperator)
+public sealed record Caller(string Owner, bool IsOperator);
+
+/// <summary>The caller of a request.</summary>
+internal static class CallerOfRequest
 {
-    /// <summary>Whoever reaches a listener that asks for no keys.</summary>
-    public static Caller Local { get; } = new("operator", IsOperator: true);
+    /// <summary>Who sent it; null where nobody checks, and then everybody may do everything.</summary>
+    public static Caller? Caller(this HttpContext context) => context.Features.Get<Caller>();
 }

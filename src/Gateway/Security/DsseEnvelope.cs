@@ -30,10 +30,10 @@ public sealed class DsseEnvelope
         {
             using var document = JsonDocument.Parse(json);
             var root = document.RootElement;
-            var read = new DsseEnvelope(root.GetProperty("payloadType").GetString()!, root.GetProperty("payload").GetBytesFromBase64());
+            var read = new DsseEnvelope(Text(root, "payloadType"), FromBase64(Text(root, "payload")));
             foreach (var signature in root.GetProperty("signatures").EnumerateArray())
             {
-                read._signatures.Add(signature.GetProperty("sig").GetBytesFromBase64());
+                read._signatures.Add(FromBase64(Text(signature, "sig")));
             }
 
             envelope = read;
@@ -50,6 +50,16 @@ public sealed class DsseEnvelope
     {
         var head = string.Create(CultureInfo.InvariantCulture, $"DSSEv1 {Encoding.UTF8.GetByteCount(payloadType)} {payloadType} {payload.Length} ");
         return [.. Encoding.UTF8.GetBytes(head), .. payload];
+    }
+
+    private static string Text(JsonElement value, string name) =>
+        value.GetProperty(name).GetString() ?? throw new FormatException($"'{name}' is null.");
+
+    // The standard lets signers choose between both alphabets.
+    private static byte[] FromBase64(string text)
+    {
+        var standard = text.TrimEnd('=').Replace('-', '+').Replace('_', '/');
+        return Convert.FromBase64String(standard.PadRight((standard.Length + 3) / 4 * 4, '='));
     }
 
     /// <summary>

@@ -127,12 +127,40 @@ internal sealed class GatewayUnderTest : IAsyncDisposable
         throw new InvalidOperationException("The timer ended.");
     }
 
+    /// <summary>Creates a deployment and returns its release.</summary>
+    public async Task<string> DeployAsync(string name, string? contract, string? generation)
+    {
+        var release = await CreateReleaseAsync(contract, generation);
+        using var response = await PostAsync("/v1/deployments", JsonSerializer.Serialize(new { name, release_id = release }));
+        await ReadAsync(response);
+        return release;
+    }
+
+    /// <summary>Moves a deployment to a generation and returns its new release.</summary>
+    public async Task<string> MoveAsync(string name, string from, string generation)
+    {
+        var release = await CreateReleaseAsync(null, generation);
+        using var response = await PutAsync($"/v1/deployments/{name}", JsonSerializer.Serialize(new { release_id = release, expected_release_id = from }));
+        await ReadAsync(response);
+        return release;
+    }
+
+    /// <summary>Waits until something holds that the gateway does by itself.</summary>
+    public static async Task EventuallyAsync(Func<bool> holds)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(10));
+        while (!holds())
+        {
+            await timer.WaitForNextTickAsync(TestContext.Current.CancellationToken);
+        }
+    }
+
     /// <summary>Registers a random adapter through the import folder and returns its generation.</summary>
-    public async Task<string> ImportAdapterAsync(int seed)
+    public async Task<string> ImportAdapterAsync(int seed, TinyModel? model = null)
     {
         var target = Path.Combine(_data.Path, "import", $"adapter-{seed}");
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-        Directory.Move(_model.WriteAdapter(seed), target);
+        Directory.Move((model ?? _model).WriteAdapter(seed), target);
         using var response = await PostAsync("/v1/adapters/import", $$"""{"path":"adapter-{{seed}}"}""");
         return (await ReadAsync(response)).GetProperty("generation").GetString()!;
     }

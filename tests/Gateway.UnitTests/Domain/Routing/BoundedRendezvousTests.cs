@@ -131,15 +131,15 @@ public class BoundedRendezvousTests
     private static Arbitrary<Fleet> Fleets() => ArbMap.Default.ArbFor<int>().Generator.Select(seed =>
     {
         var random = new SplitMix64((ulong)(uint)seed);
-        var count = 1 + (int)(random.Next() % 70);
+        var count = 1 + (int)(random.NextUInt64() % 70);
         return new Fleet(
             [.. Enumerable.Range(0, count).Select(i =>
             {
-                var inFlight = (int)(random.Next() % 20);
-                return new WorkerCandidate(RoutingHash.Of($"worker {i} of {seed}"), inFlight, inFlight == 0 ? 0 : (int)(random.Next() % (ulong)inFlight));
+                var inFlight = (int)(random.NextUInt64() % 20);
+                return new WorkerCandidate(RoutingHash.Of($"worker {i} of {seed}"), inFlight, inFlight == 0 ? 0 : (int)(random.NextUInt64() % (ulong)inFlight));
             })],
-            random.Next() % 3 == 0 ? 0 : random.Next(),
-            random.Next());
+            random.NextUInt64() % 3 == 0 ? 0 : random.NextUInt64(),
+            random.NextUInt64());
     }).ToArbitrary();
 
     private sealed record Fleet(WorkerCandidate[] Workers, ulong Adapter, ulong Prefix);
