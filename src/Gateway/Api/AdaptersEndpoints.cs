@@ -33,8 +33,6 @@ internal static class AdaptersEndpoints
             var (fields, error) = await new AdapterUpload(folder).ReceiveAsync(context.Request, context.RequestAborted);
             if (fields is null)
             {
-                // A body that nobody reads to its end would keep the connection from being used again.
-                context.Response.Headers.Connection = "close";
                 return ApiReply.Error(error!);
             }
 

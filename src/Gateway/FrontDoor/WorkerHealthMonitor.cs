@@ -63,9 +63,9 @@ public sealed partial class WorkerHealthMonitor(
         {
             await ProbeAsync(worker, stoppingToken);
         }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        catch (Exception) when (stoppingToken.IsCancellationRequested)
         {
-            // The host is stopping.
+            // The host is stopping, and what the probe needs may be gone.
         }
         catch (Exception failure)
         {

@@ -9,13 +9,21 @@ namespace Gateway.FrontDoor;
 public readonly record struct WorkerWish(string? AdapterModel, ulong Adapter, ulong Prefix);
 
 /// <summary>The workers this process routes to; replaced whole when operators add or remove one. Thread-safe.</summary>
-public sealed class WorkerPool(IReadOnlyList<WorkerState> configured, TimeProvider clock)
+public sealed class WorkerPool
 {
     private const int OnStack = 64;
-    private volatile WorkerState[] _workers = [.. configured];
+    private readonly TimeProvider _clock;
+    private volatile WorkerState[] _workers;
+
+    /// <summary>Begins with the workers named at the start; of two with one name the first stays.</summary>
+    public WorkerPool(IEnumerable<WorkerState> configured, TimeProvider clock)
+    {
+        (_workers, _clock) = ([.. configured.DistinctBy(worker => worker.Name)], clock);
+        Configured = _workers;
+    }
 
     /// <summary>The workers named at the start.</summary>
-    public IReadOnlyList<WorkerState> Configured => configured;
+    public IReadOnlyList<WorkerState> Configured { get; }
 
     /// <summary>All workers, healthy or not.</summary>
     public IReadOnlyList<WorkerState> All => _workers;
@@ -31,7 +39,7 @@ public sealed class WorkerPool(IReadOnlyList<WorkerState> configured, TimeProvid
     public WorkerState? Pick(in WorkerWish wish, IReadOnlyCollection<WorkerState> tried)
     {
         var workers = _workers;
-        var now = clock.GetUtcNow();
+        var now = _clock.GetUtcNow();
         if (workers.Length == 1)
         {
             return workers[0].Available && !tried.Contains(workers[0]) && workers[0].TryEnter(now) ? workers[0] : null;

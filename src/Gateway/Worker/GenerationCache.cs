@@ -54,6 +54,15 @@ internal sealed class GenerationCache(string folder, IReadOnlyList<Uri> sources,
         }
     }
 
+    /// <summary>Drops a generation that turned out not to be what its name says, so that it is fetched again.</summary>
+    public void Forget(string generation)
+    {
+        if (Directory.Exists(Path.Combine(folder, generation)))
+        {
+            Directory.Delete(Path.Combine(folder, generation), recursive: true);
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -125,6 +134,7 @@ internal sealed class GenerationCache(string folder, IReadOnlyList<Uri> sources,
             using var content = await SendAsync(new Uri($"{files}/{name}"), cancellationToken);
             await using var to = new FileStream(Path.Combine(temporary, name), FileMode.CreateNew, FileAccess.Write);
             await (await content.Content.ReadAsStreamAsync(cancellationToken)).CopyToAsync(to, cancellationToken);
+            to.Flush(flushToDisk: true);
             if (to.Length != bytes)
             {
                 throw new InvalidDataException("The gateway broke off a file.");
