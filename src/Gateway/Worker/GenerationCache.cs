@@ -19,7 +19,8 @@ internal readonly record struct CachedGeneration(string? Folder, ApiError? Error
 /// <param name="token">The bearer token that the gateways ask for, or null.</param>
 /// <param name="config">The base model that adapters must fit.</param>
 /// <param name="fingerprint">Its fingerprint.</param>
-internal sealed class GenerationCache(string folder, IReadOnlyList<Uri> sources, string? token, ModelConfig config, string fingerprint) : IDisposable
+/// <param name="clock">Stamps uses.</param>
+internal sealed class GenerationCache(string folder, IReadOnlyList<Uri> sources, string? token, ModelConfig config, string fingerprint, TimeProvider clock) : IDisposable
 {
     private const int KeptGenerations = 256;
     private const long MaximumListBytes = 64 << 10;
@@ -40,7 +41,7 @@ internal sealed class GenerationCache(string folder, IReadOnlyList<Uri> sources,
         {
             if (Directory.Exists(target))
             {
-                Directory.SetLastWriteTimeUtc(target, DateTime.UtcNow);
+                Directory.SetLastWriteTimeUtc(target, clock.GetUtcNow().UtcDateTime);
                 return new(target, null);
             }
 

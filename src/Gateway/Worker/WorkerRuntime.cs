@@ -25,7 +25,7 @@ public sealed class WorkerRuntime : IDisposable
         (Options, Clock, _compute, _model, Tokenizer) = (options, clock, compute, model, tokenizer);
         Prompts = new PromptRenderer(tokenizer, clock);
         Grammars = new GrammarCache(tokenizer, model.Config.VocabularySize);
-        Generations = new GenerationCache(options.AdapterCache, options.Gateways, options.Token, model.Config, model.Fingerprint);
+        Generations = new GenerationCache(options.AdapterCache, options.Gateways, options.Token, model.Config, model.Fingerprint, clock);
         Created = clock.GetUtcNow();
         Adapters = new AdapterSlots(model.Config, model.Fingerprint, new AdapterLimits(), options.MaximumAdapters, clock, model.WeightFormat, options.AdapterBytes);
         Engine = new InferenceEngine(model, Adapters, new EngineOptions { CacheBlocks = CacheBlocks(model, options.CacheBytes) });
