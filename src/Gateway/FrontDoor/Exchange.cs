@@ -41,6 +41,12 @@ public sealed class Exchange(string id, ChatCompletionRequest request, Randomisa
     /// <summary>True when the record is made.</summary>
     public bool Ended => Volatile.Read(ref _ended) == 1;
 
+    /// <summary>How it ended; null before.</summary>
+    public EndReason? EndedAs { get; private set; }
+
+    /// <summary>Time since it arrived.</summary>
+    public TimeSpan Elapsed => clock.GetElapsedTime(_started);
+
     /// <summary>Adds reply text; the first call marks the first token.</summary>
     public void AddReply(string text)
     {
@@ -59,6 +65,7 @@ public sealed class Exchange(string id, ChatCompletionRequest request, Randomisa
             return null;
         }
 
+        EndedAs = reason;
         var reply = _reply.ToString();
         var interaction = new Interaction
         {
@@ -88,7 +95,14 @@ public sealed class Exchange(string id, ChatCompletionRequest request, Randomisa
         };
         return interaction with
         {
-            Flags = FlagPolicy.Judge(interaction.Reply, reason, status, interaction.Timings, assigned.Release.Schema, latencyObjective: null),
+            Flags = FlagPolicy.Judge(
+                new(
+                    interaction.Reply, reason, status,
+
+                    // A whole reply comes at once: its first token says nothing that its total does not.
+                    request.Stream ? interaction.Timings : interaction.Timings with { FirstTokenMs = null },
+                    request.Messages),
+                assigned.Release.Schema, assigned.Release.Contract?.Content.Flags),
         };
     }
 }

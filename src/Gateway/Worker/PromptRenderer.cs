@@ -33,7 +33,14 @@ internal sealed class PromptRenderer
     /// </summary>
     public bool TryRender(ChatCompletionRequest request, [NotNullWhen(true)] out int[]? ids, [NotNullWhen(false)] out ApiError? error)
     {
-        ids = null;
+        ids = TryRender(request, out RenderedPrompt? prompt, out error) ? prompt.Ids : null;
+        return ids is not null;
+    }
+
+    /// <summary>As the other, with the text as well.</summary>
+    public bool TryRender(ChatCompletionRequest request, [NotNullWhen(true)] out RenderedPrompt? prompt, [NotNullWhen(false)] out ApiError? error)
+    {
+        prompt = null;
         try
         {
             if (RendererFor(request) is not { } renderer)
@@ -42,8 +49,8 @@ internal sealed class PromptRenderer
                 return false;
             }
 
-            ids = renderer.RenderPrompt(Input(request, renderer.Template.Source)).Ids;
-            error = ids.Length > 0 ? null : ApiError.InvalidValue("messages", "the chat template makes an empty prompt of them.");
+            prompt = renderer.RenderPrompt(Input(request, renderer.Template.Source));
+            error = prompt.Ids.Length > 0 ? null : ApiError.InvalidValue("messages", "the chat template makes an empty prompt of them.");
         }
         catch (TemplateException failure)
         {
