@@ -25,4 +25,7 @@ public readonly record struct GenerationEvent(int Token, FinishReason? Finish, i
 {
     /// <summary>Prompt tokens that were found in the cache; in the last event.</summary>
     public int CachedPromptTokens { get; init; }
+
+    /// <summary>The end token that ended the reply, in the last event; null when something else did.</summary>
+    public int? EndToken { get; init; }
 }

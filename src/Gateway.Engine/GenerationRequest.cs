@@ -19,6 +19,21 @@ public sealed record GenerationRequest
     /// <summary>Ids that end the reply and are not part of it.</summary>
     public IReadOnlyList<int> EndTokens { get; init; } = [];
 
+    /// <summary>Tokens before which no end token is drawn; not together with a grammar, which says itself where a reply may end.</summary>
+    public int MinimumTokens { get; init; }
+
+    /// <summary>Log-probabilities wanted: this many alternatives per token beside the one drawn; null wants none and costs nothing.</summary>
+    public int? Logprobs { get; init; }
+
+    /// <summary>Log-probabilities of the prompt's tokens, too; then all of the prompt is computed, and nothing of it shared.</summary>
+    public bool ScoresPrompt { get; init; }
+
+    /// <summary>
+    /// Reads the prompt only and ends with <see cref="GenerationStream.Embedding"/>. Nothing is drawn, and nothing of the prompt
+    /// taken from the cache.
+    /// </summary>
+    public bool Embeds { get; init; }
+
     /// <summary>
     /// What the reply must look like, or null. A new matcher over the model's vocabulary, with the same end tokens and room for
     /// <see cref="MaximumTokens"/>; it belongs to the engine from submission on. A reply that is complete ends by itself; one

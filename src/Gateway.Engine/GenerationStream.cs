@@ -22,8 +22,9 @@ public sealed class GenerationStream : ChannelReader<GenerationEvent>
     private volatile bool _cancelRequested;
     private bool _endRead;
 
-    internal GenerationStream(int maximumTokens, Action wakeEngine)
+    internal GenerationStream(int maximumTokens, Action wakeEngine, TokenScores? scores = null, float[]? embedding = null)
     {
+        (Scores, Embedding) = (scores, embedding ?? []);
         _tokens = new int[maximumTokens];
         _wakeEngine = wakeEngine;
 
@@ -38,6 +39,12 @@ public sealed class GenerationStream : ChannelReader<GenerationEvent>
         get => Volatile.Read(ref _cachedPromptTokens);
         internal set => Volatile.Write(ref _cachedPromptTokens, value);
     }
+
+    /// <summary>Log-probabilities; null unless they were asked for.</summary>
+    public TokenScores? Scores { get; }
+
+    /// <summary>The mean of the last hidden states of the prompt's tokens; there when the sequence has ended with <see cref="FinishReason.Stop"/>.</summary>
+    public ReadOnlyMemory<float> Embedding { get; }
 
     /// <summary>True once the caller gave up.</summary>
     internal bool CancelRequested => _cancelRequested;
@@ -99,9 +106,9 @@ public sealed class GenerationStream : ChannelReader<GenerationEvent>
     }
 
     /// <summary>Publishes the end (compute thread); nothing may be written afterwards.</summary>
-    internal void End(FinishReason reason, int sampledTokens, string? error)
+    internal void End(FinishReason reason, int sampledTokens, string? error, int? endToken = null)
     {
-        _end = new GenerationEvent(-1, reason, sampledTokens, error) { CachedPromptTokens = _cachedPromptTokens };
+        _end = new GenerationEvent(-1, reason, sampledTokens, error) { CachedPromptTokens = _cachedPromptTokens, EndToken = endToken };
         _ended = true;
         _wake.Writer.TryWrite(true);
     }

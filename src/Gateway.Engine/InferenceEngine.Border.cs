@@ -63,28 +63,39 @@ public sealed partial class InferenceEngine
     /// <exception cref="ArgumentException">Prompt or token limit is empty, a token is outside the vocabulary, or a sampling number outside its range.</exception>
     public SubmitOutcome Submit(GenerationRequest request, out GenerationStream? stream)
     {
-        ArgumentOutOfRangeException.ThrowIfZero(request.Prompt.Length, nameof(request));
-        ArgumentOutOfRangeException.ThrowIfLessThan(request.MaximumTokens, 1, nameof(request));
-        if (request.Prompt.Span.ContainsAnyExceptInRange(0, _model.Config.VocabularySize - 1))
+        var outcome = Submit([request], out var streams);
+        stream = streams is [var only] ? only : null;
+        return outcome;
+    }
+
+    /// <summary>
+    /// Hands several requests over, all or none. Those that follow one over the same prompt memory wait until it has computed
+    /// the prompt's full blocks and then find them in the cache.
+    /// </summary>
+    /// <exception cref="ArgumentException">As for a single request.</exception>
+    public SubmitOutcome Submit(IReadOnlyList<GenerationRequest> requests, out IReadOnlyList<GenerationStream>? streams)
+    {
+        streams = null;
+        foreach (var request in requests)
         {
-            // Refused here, because the network would fail the whole batch for it.
-            throw new ArgumentException($"a token is outside the vocabulary of {_model.Config.VocabularySize}; use the tokenizer of this model.", nameof(request));
+            if (!Fits(request))
+            {
+                return SubmitOutcome.PromptTooLong;
+            }
         }
 
-        request.Sampling.Require(_model.Config.VocabularySize);
-        stream = null;
-        if ((long)request.Prompt.Length + request.MaximumTokens > MaximumSequenceLength)
-        {
-            return SubmitOutcome.PromptTooLong;
-        }
-
-        if (Volatile.Read(ref _open) >= _options.MaximumRunning + _options.MaximumWaiting)
+        if (Volatile.Read(ref _open) + requests.Count > MaximumOpen)
         {
             return SubmitOutcome.QueueFull;
         }
 
-        var output = new GenerationStream(request.MaximumTokens, _wakeEngine);
-        var sequence = new Sequence(request, _baseModel, output);
+        var sequences = new Sequence[requests.Count];
+        for (var i = 0; i < sequences.Length; i++)
+        {
+            var leader = i > 0 && requests[i].Prompt.Equals(requests[i - 1].Prompt) ? sequences[i - 1].Leader ?? sequences[i - 1] : null;
+            sequences[i] = new Sequence(requests[i], _model.Config.HiddenSize, _baseModel, _wakeEngine, leader);
+        }
+
         lock (_gate)
         {
             if (_stopping)
@@ -92,17 +103,20 @@ public sealed partial class InferenceEngine
                 return SubmitOutcome.Stopped;
             }
 
-            if (_open >= _options.MaximumRunning + _options.MaximumWaiting)
+            if (_open + sequences.Length > MaximumOpen)
             {
                 return SubmitOutcome.QueueFull;
             }
 
-            Interlocked.Increment(ref _open);
-            _arrivals.Enqueue(sequence);
+            Interlocked.Add(ref _open, sequences.Length);
+            foreach (var sequence in sequences)
+            {
+                _arrivals.Enqueue(sequence);
+            }
         }
 
         Wake();
-        stream = output;
+        streams = [.. sequences.Select(sequence => sequence.Output)];
         return SubmitOutcome.Accepted;
     }
 
@@ -154,6 +168,30 @@ public sealed partial class InferenceEngine
         EndAll(_waiting);
         _cache.Dispose();
         _batch.Dispose();
+    }
+
+    private int MaximumOpen => _options.MaximumRunning + _options.MaximumWaiting;
+
+    private bool Fits(GenerationRequest request)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(request.Prompt.Length, nameof(request));
+        ArgumentOutOfRangeException.ThrowIfLessThan(request.MaximumTokens, 1, nameof(request));
+        ArgumentOutOfRangeException.ThrowIfNegative(request.Logprobs ?? 0, nameof(request));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(request.Logprobs ?? 0, _model.Config.VocabularySize, nameof(request));
+        if (request.Prompt.Span.ContainsAnyExceptInRange(0, _model.Config.VocabularySize - 1)
+            || request.EndTokens.Any(token => (uint)token >= (uint)_model.Config.VocabularySize))
+        {
+            // Refused here, because the network would fail the whole batch for it.
+            throw new ArgumentException($"a token is outside the vocabulary of {_model.Config.VocabularySize}; use the tokenizer of this model.", nameof(request));
+        }
+
+        if (request is { MinimumTokens: > 0, Grammar: not null })
+        {
+            throw new ArgumentException("a grammar says itself where a reply may end; leave MinimumTokens out.", nameof(request));
+        }
+
+        request.Sampling.Require(_model.Config.VocabularySize);
+        return (long)request.Prompt.Length + (request.Embeds ? 0 : request.MaximumTokens) <= MaximumSequenceLength;
     }
 
     private void Run()

@@ -17,6 +17,9 @@ public sealed partial class InferenceEngine : IDisposable
 {
     private const int MaximumProposedRows = 16;
 
+    // Logits beyond one row per sequence: of proposed tokens, or of known ones whose log-probabilities are wanted.
+    private const int SpareLogitRows = 64;
+
     private readonly Transformer _model;
     private readonly EngineOptions _options;
     private readonly KvCache _cache;
@@ -47,7 +50,7 @@ public sealed partial class InferenceEngine : IDisposable
         _cache = model.CreateCache(options.CacheBlocks);
         _baseModel = options.SharePrefixes ? $"{model.Fingerprint} {model.WeightFormat.Name()}" : null;
         _pool = new BlockPool(options.CacheBlocks);
-        _batch = new Batch(model, options.MaximumRunning, options.MaximumRunning + MaximumProposedRows);
+        _batch = new Batch(model, options.MaximumRunning, options.MaximumRunning + SpareLogitRows);
         _cost = new StepCost(options.MaximumRunning + MaximumProposedRows);
         _loads = new SequenceLoad[options.MaximumRunning];
         _queue = new QueueEntry[options.MaximumRunning + options.MaximumWaiting];
@@ -157,10 +160,16 @@ public sealed partial class InferenceEngine : IDisposable
         {
             for (var i = 0; i < _waiting.Count; i++)
             {
-                _queue[i] = new QueueEntry(_waiting[i].Share.Served, _waiting[i].Started);
+                _queue[i] = new QueueEntry(_waiting[i].Share.Served, _waiting[i].Started, _waiting[i].IsHeld);
             }
 
-            var sequence = _waiting[Scheduler.NextAdmission(_queue.AsSpan(0, _waiting.Count))];
+            var next = Scheduler.NextAdmission(_queue.AsSpan(0, _waiting.Count));
+            if (next < 0)
+            {
+                return;
+            }
+
+            var sequence = _waiting[next];
             var shared = sequence.SharePrefix(_pool);
             if (!Scheduler.Fits(sequence.Load(_pool), _pool.Free))
             {
@@ -185,14 +194,13 @@ public sealed partial class InferenceEngine : IDisposable
     /// <summary>Prompts come first: their attention is the largest piece of work, and small pieces behind it even out the threads.</summary>
     private void BuildBatch()
     {
-        var (replies, budget) = (0, _options.TokenBudget);
+        var (replies, budget, spare) = (0, _options.TokenBudget, SpareLogitRows);
         for (var i = 0; i < _running.Count; i++)
         {
             budget -= _grants[i];
             if (_grants[i] > 0 && _loads[i].ReadsPrompt)
             {
-                _running[i].Reserve(_grants[i], _pool);
-                _batch.Add(_running[i], _grants[i], proposed: 0, readsPrompt: true);
+                spare -= AddKnown(i, spare, readsPrompt: true);
             }
             else if (_grants[i] > 0)
             {
@@ -204,7 +212,17 @@ public sealed partial class InferenceEngine : IDisposable
         var rows = _batch.Count > 0 || _options.Speculation == Speculate.Never ? 0 : Math.Min(MaximumProposedRows, budget);
         for (var i = 0; i < _running.Count; i++)
         {
-            if (_grants[i] > 0 && !_loads[i].ReadsPrompt)
+            if (_grants[i] == 0 || _loads[i].ReadsPrompt)
+            {
+                continue;
+            }
+
+            if (_running[i].Scores)
+            {
+                // Without proposals: tokens that a grammar forced behind them would be passed over unscored.
+                spare -= AddKnown(i, spare - rows, readsPrompt: false);
+            }
+            else
             {
                 var proposed = _pool.Free <= _running.Count ? 0 : _running[i].Propose(rows, replies, _options.Speculation == Speculate.Always ? null : _cost);
                 rows -= proposed;
@@ -212,6 +230,15 @@ public sealed partial class InferenceEngine : IDisposable
                 _batch.Add(_running[i], _grants[i], proposed, readsPrompt: false);
             }
         }
+    }
+
+    /// <summary>Adds a sequence without proposals; returns how many rows of logits it takes beyond one.</summary>
+    private int AddKnown(int index, int spare, bool readsPrompt)
+    {
+        var (tokens, extra) = _running[index].Limit(_grants[index], 1 + spare);
+        _running[index].Reserve(tokens, _pool);
+        _batch.Add(_running[index], tokens, proposed: 0, readsPrompt);
+        return extra;
     }
 
     /// <summary>A failure of the whole pass ends every sequence in it; the engine lives on for those to come.</summary>
@@ -246,10 +273,10 @@ public sealed partial class InferenceEngine : IDisposable
             }
 
             // Proposals that were wrong are not charged.
-            var (added, accepted) = (sequence.Sampled - sequence.Emitted, sequence.TakeAccepted());
-            sequence.Share.Served += added + (slice.Logits == LogitRows.All ? 1 + accepted : slice.Tokens.Length);
+            var (added, accepted, proposed) = (sequence.TakeAdded(), sequence.TakeAccepted(), sequence.Proposed);
+            sequence.Share.Served += added + slice.Tokens.Length - proposed + accepted;
             _sampledTokens += added;
-            _proposedTokens += slice.Logits == LogitRows.All ? slice.Tokens.Length - 1 : 0;
+            _proposedTokens += proposed;
             _acceptedTokens += accepted;
             sequence.Publish(_pool);
             sequence.Emit();
@@ -267,8 +294,9 @@ public sealed partial class InferenceEngine : IDisposable
         sequence.GiveUpBlocks(_pool);
         sequence.Adapter?.Dispose();
         FairShares.Leave(sequence.Share);
+        sequence.Release();
         Interlocked.Decrement(ref _open);
         PublishCounters();
-        sequence.Output.End(reason, sequence.Sampled, error);
+        sequence.Output.End(reason, sequence.Sampled, error, sequence.EndToken);
     }
 }

@@ -21,6 +21,8 @@ internal sealed class Sequence
     private readonly BlockKey _rootKey;
     private readonly SamplingSettings _sampling;
     private readonly int[] _endTokens;
+    private readonly int _minimumTokens;
+    private readonly float[]? _pool;
     private readonly int _promptLength;
     private readonly GrammarMatcher? _grammar;
     private readonly DraftController _drafts = new();
@@ -32,12 +34,20 @@ internal sealed class Sequence
     private int _proposed;
     private int _accepted;
     private int _replyEnd;
+    private bool _isReleased;
+    private int _counted;
+    private FinishReason? _finish;
+
+    // The first token whose log-probability is wanted and not yet known; it may lie behind the last token.
+    private int _unscored = int.MaxValue;
 
     /// <summary>Takes the request over.</summary>
     /// <param name="request">What to generate.</param>
+    /// <param name="hiddenSize">Width of an embedding.</param>
     /// <param name="baseModel">Fingerprint and weight format of the model; null when nothing is shared.</param>
-    /// <param name="output">Where the reply goes.</param>
-    public Sequence(GenerationRequest request, string? baseModel, GenerationStream output)
+    /// <param name="wakeEngine">Called when the reader gives up.</param>
+    /// <param name="leader">The sequence that computes the same prompt first, or null.</param>
+    public Sequence(GenerationRequest request, int hiddenSize, string? baseModel, Action wakeEngine, Sequence? leader)
     {
         _promptLength = request.Prompt.Length;
         _length = _promptLength;
@@ -46,10 +56,20 @@ internal sealed class Sequence
         _blocks = new int[Scheduler.BlocksFor(_tokens.Length)];
         _sampling = request.Sampling;
         _endTokens = [.. request.EndTokens];
+        _minimumTokens = request.MinimumTokens;
         _grammar = request.Grammar;
         _replyEnd = _tokens.Length;
+        _pool = request.Embeds ? new float[hiddenSize] : null;
         Adapter = request.Adapter;
-        Output = output;
+        Leader = baseModel is null || request.ScoresPrompt || request.Embeds ? null : leader;
+        TokenScores? scores = null;
+        if (request.Logprobs is { } largest)
+        {
+            _unscored = request.ScoresPrompt ? 1 : _promptLength;
+            scores = new TokenScores(request.ScoresPrompt ? 0 : _promptLength, request.ScoresPrompt ? _tokens.Length : request.MaximumTokens, largest);
+        }
+
+        Output = new GenerationStream(request.MaximumTokens, wakeEngine, scores, _pool);
         Caller = request.FairnessKey ?? request.Adapter?.Generation ?? "";
         _keys = baseModel is null ? [] : new BlockKey[_tokens.Length / KvCache.BlockTokens];
         if (baseModel is not null)
@@ -69,6 +89,15 @@ internal sealed class Sequence
 
     /// <summary>Where the reply goes.</summary>
     public GenerationStream Output { get; }
+
+    /// <summary>The sequence that computes the same prompt first, or null.</summary>
+    public Sequence? Leader { get; }
+
+    /// <summary>True while its leader has yet to publish the prompt.</summary>
+    public bool IsHeld => Leader is { _isReleased: false } leader && leader._published < leader._promptLength / KvCache.BlockTokens;
+
+    /// <summary>Whether log-probabilities were asked for.</summary>
+    public bool Scores => Output.Scores is not null;
 
     /// <summary>Who is charged for it.</summary>
     public string Caller { get; }
@@ -97,17 +126,24 @@ internal sealed class Sequence
     /// <summary>The blocks it holds.</summary>
     public ReadOnlyMemory<int> Blocks => _blocks.AsMemory(0, _blockCount);
 
-    /// <summary>Why the reply ended; null while it goes on.</summary>
-    public FinishReason? Finish { get; private set; }
+    /// <summary>Why the reply ended; null while it goes on, or while log-probabilities of its last tokens are still to come.</summary>
+    public FinishReason? Finish => _finish == FinishReason.Failed || _unscored >= Math.Min(_length, _replyEnd) ? _finish : null;
 
     /// <summary>Why it failed, with what to do next.</summary>
     public string? Error { get; private set; }
+
+    /// <summary>The end token that ended it.</summary>
+    public int? EndToken { get; private set; }
+
+    /// <summary>Proposed tokens in the last slice.</summary>
+    public int Proposed => _proposed;
 
     /// <summary>Holds the published blocks with which its tokens start, but never the last token's: its logits are needed.</summary>
     /// <returns>Tokens that need not be computed.</returns>
     public int SharePrefix(BlockPool pool)
     {
-        var most = Math.Min(_keyCount, (_length - 1) / KvCache.BlockTokens);
+        // Rows whose logits or hidden states are needed must be computed.
+        var most = _pool is not null ? 0 : Math.Min(_keyCount, (Math.Min(_length, _unscored) - 1) / KvCache.BlockTokens);
         while (_blockCount < most && pool.TryShare(_keys[_blockCount], out var block))
         {
             _blocks[_blockCount++] = block;
@@ -148,7 +184,14 @@ internal sealed class Sequence
         _blockCount = 0;
         _cached = 0;
         _published = 0;
+        if (_finish is null)
+        {
+            _pool?.AsSpan().Clear();
+        }
     }
+
+    /// <summary>Notes that it is over, so that nobody waits for it.</summary>
+    public void Release() => _isReleased = true;
 
     /// <summary>Writes proposed tokens behind the known ones and returns their number; verifying them needs a single pending token.</summary>
     /// <param name="most">Rows that may be spent.</param>
@@ -158,7 +201,7 @@ internal sealed class Sequence
     {
         // The last token of a reply is never worth proposing: it is drawn from the row before.
         most = Math.Min(Math.Min(most, DraftController.Most), _tokens.Length - _length - 1);
-        if (most <= 0 || _length - _cached != 1)
+        if (most <= 0 || _pool is not null || _length - _cached != 1)
         {
             return 0;
         }
@@ -168,15 +211,47 @@ internal sealed class Sequence
         return _proposed;
     }
 
+    /// <summary>
+    /// Cuts a grant where known tokens want log-probabilities: a slice has no such rows, or nothing else and as many as there is
+    /// room for. Returns the tokens and the rows of logits beyond one.
+    /// </summary>
+    public (int Tokens, int ExtraRows) Limit(int tokens, int rows)
+    {
+        if (_unscored >= _length)
+        {
+            return (tokens, 0);
+        }
+
+        var unread = _unscored - 1 - _cached;
+        tokens = Math.Min(tokens, unread > 0 ? unread : rows);
+        return (tokens, unread > 0 ? 0 : tokens - 1);
+    }
+
     /// <summary>What to compute next: pending tokens, and the proposed ones behind the last.</summary>
     public SequenceSlice Slice(int tokens, int proposed)
     {
-        var logits = proposed > 0 ? LogitRows.All : _cached + tokens == _length ? LogitRows.Last : LogitRows.None;
-        return new SequenceSlice(_tokens.AsMemory(_cached, tokens + proposed), _cached, Blocks, Adapter?.Weights, logits);
+        _proposed = proposed;
+        var scores = _unscored < _length && _cached == _unscored - 1;
+        var logits = proposed > 0 || scores ? LogitRows.All
+            : _cached + tokens == _length && _pool is null ? LogitRows.Last
+            : LogitRows.None;
+        return new SequenceSlice(_tokens.AsMemory(_cached, tokens + proposed), _cached, Blocks, Adapter?.Weights, logits) { Pool = _pool };
     }
 
-    /// <summary>Notes that tokens were processed whose logits were not asked for.</summary>
-    public void Advance(int count) => _cached += count;
+    /// <summary>Notes that tokens were processed whose logits were not asked for; an embedding ends with the last of them.</summary>
+    public void Advance(int count)
+    {
+        _cached += count;
+        if (_pool is not null && _cached == _length)
+        {
+            foreach (ref var value in _pool.AsSpan())
+            {
+                value /= _length;
+            }
+
+            _finish = FinishReason.Stop;
+        }
+    }
 
     /// <summary>
     /// Draws tokens from the rows of its slice: the next one, and then another for as long as the last token is the one whose
@@ -196,36 +271,80 @@ internal sealed class Sequence
         catch (Exception failure) when (_grammar is not null)
         {
             // Grammars come from callers: a defect in one ends its reply and not the engine.
-            Finish = FinishReason.Failed;
+            _finish = FinishReason.Failed;
             Error = $"grammar_failed: {failure.Message} Report the schema and send the request without it.";
         }
     }
 
     private void DrawRows(Sampler sampler, Matrix logits, int firstRow, int rows)
     {
+        if (_unscored < _length)
+        {
+            var end = _cached + rows;
+            if (!TryScoreKnown(sampler, logits, firstRow, end) || end < _length || _finish is not null)
+            {
+                return;
+            }
+
+            (firstRow, rows) = (firstRow + rows - 1, 1);
+        }
+
         var known = _length;
         var computed = known + rows - 1;
         _cached = known;
         do
         {
+            var row = logits.Row(firstRow + _length - known);
+            if (Output.Scores is { } scores && !sampler.TryObserve(row, scores.Room(_length)))
+            {
+                Fail(Sampler.NotFinite);
+                return;
+            }
+
             var allowed = _grammar is null ? [] : _grammar.AllowedTokens();
-            var token = sampler.Sample(logits.Row(firstRow + _length - known), _sampling, _tokens.AsSpan(0, _length), _promptLength, allowed);
+            var forbidden = Sampled < _minimumTokens ? _endTokens : [];
+            var token = sampler.Sample(row, _sampling, _tokens.AsSpan(0, _length), _promptLength, allowed, forbidden);
             if (token < 0 || _grammar?.TryAccept(token) == false)
             {
                 Fail(token);
                 return;
             }
 
+            if (Output.Scores is { } drawn)
+            {
+                drawn.SetChosen(_length, sampler.Logprob(token));
+                _unscored = _length + 1;
+            }
+
             Append(token, computed);
             AppendForced(computed);
         }
-        while (Finish is null && _cached == _length);
+        while (_finish is null && _cached == _length);
 
-        if (rows > 1)
+        if (_proposed > 0)
         {
             _accepted = _cached - known;
             _drafts.Observe(_proposed, _accepted);
         }
+    }
+
+    /// <summary>Takes the log-probabilities of known tokens from the rows up to <paramref name="end"/>, which count as computed.</summary>
+    private bool TryScoreKnown(Sampler sampler, Matrix logits, int firstRow, int end)
+    {
+        for (var row = firstRow; _unscored < Math.Min(end + 1, _length); row++)
+        {
+            if (!sampler.TryObserve(logits.Row(row), Output.Scores!.Room(_unscored)))
+            {
+                Fail(Sampler.NotFinite);
+                return false;
+            }
+
+            Output.Scores.SetChosen(_unscored, sampler.Logprob(_tokens[_unscored]));
+            _unscored++;
+        }
+
+        _cached = end;
+        return true;
     }
 
     /// <summary>How many proposed tokens the last draw found right; asking again gives 0.</summary>
@@ -250,10 +369,18 @@ internal sealed class Sequence
         }
     }
 
-    /// <summary>Hands out what is new, without an end token.</summary>
+    /// <summary>Tokens of the reply since the last asking.</summary>
+    public int TakeAdded()
+    {
+        var added = Sampled - _counted;
+        _counted = Sampled;
+        return added;
+    }
+
+    /// <summary>Hands out what is new, without an end token and without those whose log-probabilities are still to come.</summary>
     public void Emit()
     {
-        for (var end = Math.Min(_length, _replyEnd); _promptLength + Emitted < end; Emitted++)
+        for (var end = Math.Min(Math.Min(_length, _replyEnd), _unscored); _promptLength + Emitted < end; Emitted++)
         {
             Output.Write(_tokens[_promptLength + Emitted]);
         }
@@ -271,15 +398,16 @@ internal sealed class Sequence
         if (Array.IndexOf(_endTokens, token) >= 0)
         {
             _replyEnd = _length - 1;
-            Finish = FinishReason.Stop;
+            EndToken = token;
+            _finish = FinishReason.Stop;
         }
         else if (_grammar is { IsComplete: true })
         {
-            Finish = FinishReason.Stop;
+            _finish = FinishReason.Stop;
         }
         else if (_length == _tokens.Length)
         {
-            Finish = FinishReason.Length;
+            _finish = FinishReason.Length;
         }
     }
 
@@ -288,10 +416,10 @@ internal sealed class Sequence
     {
         Span<int> forced = stackalloc int[Scheduler.ReplyRows];
         var count = int.MaxValue;
-        while (_grammar is not null && Finish is null && count > 0)
+        while (_grammar is not null && _finish is null && count > 0)
         {
             count = _grammar.ForcedTokens(forced);
-            for (var i = 0; i < count && Finish is null; i++)
+            for (var i = 0; i < count && _finish is null; i++)
             {
                 if (!_grammar.TryAccept(forced[i]))
                 {
@@ -305,7 +433,7 @@ internal sealed class Sequence
 
     private void Fail(int found)
     {
-        Finish = FinishReason.Failed;
+        _finish = FinishReason.Failed;
         Error = found == Sampler.NotFinite
             ? "non_finite_logits: the model or its adapter produced NaN or infinity; unload the adapter or check its weights."
             : "grammar_dead_end: the grammar allows no token of this vocabulary here; simplify the schema.";

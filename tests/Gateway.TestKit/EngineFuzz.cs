@@ -13,8 +13,8 @@ namespace Gateway.TestKit;
 
 /// <summary>
 /// Random requests on a tiny model: lengths, adapters, sampling, cancellations, token budgets, cache sizes, shared prefixes,
-/// salts, speculation, grammars, weight formats and thread counts.
-/// Every sequence must get the tokens of its lone run, bit for bit, and all blocks and leases must come back.
+/// salts, speculation, grammars, log-probabilities, weight formats and thread counts.
+/// Every sequence must get the tokens and log-probabilities of its lone run, bit for bit, and all blocks and leases must come back.
 /// </summary>
 public static class EngineFuzz
 {
@@ -63,10 +63,10 @@ public static class EngineFuzz
             // Prompts start with parts of one text, so that prefixes are shared, and repeat themselves, so that proposals are made.
             var text = Enumerable.Range(0, 90).Select(_ => random.Next(8, tiny.Config.VocabularySize)).ToArray();
             var requests = Enumerable.Range(0, RequestsPerRound).Select(_ => RandomRequest(random, vocabulary, text)).ToList();
-            List<int[]> replies;
+            List<FuzzReply> replies;
             using (var engine = new InferenceEngine(model, adapters, options))
             {
-                replies = [.. await Task.WhenAll(requests.Select(request => ReplyAsync(engine, request, request.CancelAfter, cancellation)))];
+                replies = [.. await Task.WhenAll(requests.Select(request => WholeReplyAsync(engine, request, request.CancelAfter, cancellation)))];
                 AssertIdle(engine);
                 done += engine.Statistics.Steps;
             }
@@ -75,10 +75,11 @@ public static class EngineFuzz
             {
                 for (var i = 0; i < requests.Count; i++)
                 {
-                    var expected = await ReplyAsync(lone, requests[i], null, cancellation);
-                    var given = replies[i];
+                    var (expected, expectedScores) = await WholeReplyAsync(lone, requests[i], null, cancellation);
+                    var (given, scores) = replies[i];
                     Assert.True(requests[i].CancelAfter is not null || given.Length == expected.Length, $"seed {seed}, round {round}, request {i}: {given.Length} tokens instead of {expected.Length}.");
                     Assert.Equal(expected.Take(given.Length), given);
+                    Assert.Equal(expectedScores.Take(scores.Length), scores);
                     checkedRequests++;
                 }
 
@@ -98,12 +99,16 @@ public static class EngineFuzz
     }
 
     /// <summary>The tokens of one reply; fails the test when the engine refuses or fails.</summary>
-    public static async Task<int[]> ReplyAsync(InferenceEngine engine, FuzzRequest request, int? cancelAfter, CancellationToken cancellation)
+    public static async Task<int[]> ReplyAsync(InferenceEngine engine, FuzzRequest request, int? cancelAfter, CancellationToken cancellation) =>
+        (await WholeReplyAsync(engine, request, cancelAfter, cancellation)).Tokens;
+
+    /// <summary>The same with log-probabilities where they were asked for: per token its own, then the alternatives.</summary>
+    public static async Task<FuzzReply> WholeReplyAsync(InferenceEngine engine, FuzzRequest request, int? cancelAfter, CancellationToken cancellation)
     {
         var lease = request.Adapter is { } name ? engine.Adapters.Acquire(name) : null;
         Assert.Equal(request.Adapter is null, lease is null);
         var outcome = engine.Submit(
-            new GenerationRequest { Prompt = request.Prompt, MaximumTokens = request.MaximumTokens, Sampling = request.Sampling, EndTokens = [7], Adapter = lease, Grammar = request.Matcher([7]), CacheSalt = request.Salt, FairnessKey = request.Salt },
+            new GenerationRequest { Prompt = request.Prompt, MaximumTokens = request.MaximumTokens, Sampling = request.Sampling, EndTokens = [7], Adapter = lease, Grammar = request.Matcher([7]), CacheSalt = request.Salt, FairnessKey = request.Salt, Logprobs = request.Logprobs, ScoresPrompt = request.ScoresPrompt },
             out var stream);
         Assert.Equal(SubmitOutcome.Accepted, outcome);
         var tokens = new List<int>();
@@ -125,7 +130,11 @@ public static class EngineFuzz
         }
 
         Assert.NotNull(finish);
-        return [.. tokens];
+        return new FuzzReply([.. tokens], stream.Scores is not { } scores ? [] :
+        [
+            .. Enumerable.Range(request.ScoresPrompt ? 1 : request.Prompt.Length, tokens.Count + (request.ScoresPrompt && tokens.Count > 0 ? request.Prompt.Length - 1 : 0))
+                .Select(position => (scores.Chosen(position), string.Join(' ', scores.LargestAt(position).ToArray()))),
+        ]);
     }
 
     private static FuzzRequest RandomRequest(Random random, TokenVocabulary vocabulary, int[] text)
@@ -152,9 +161,14 @@ public static class EngineFuzz
             Salt = random.Next(4) == 0 ? $"salt {random.Next(2)}" : null,
             Grammar = random.Next(3) == 0 ? Grammars[random.Next(Grammars.Length)] : null,
             Vocabulary = vocabulary,
+            Logprobs = random.Next(3) == 0 ? random.Next(4) : null,
+            ScoresPrompt = random.Next(2) == 0,
         };
     }
 }
+
+/// <summary>The reply to a request of a fuzz round.</summary>
+public sealed record FuzzReply(int[] Tokens, (float Chosen, string Largest)[] Scores);
 
 /// <summary>One request of a fuzz round.</summary>
 public sealed record FuzzRequest(int[] Prompt, int MaximumTokens, SamplingSettings Sampling, string? Adapter, int? CancelAfter)
@@ -164,6 +178,12 @@ public sealed record FuzzRequest(int[] Prompt, int MaximumTokens, SamplingSettin
 
     /// <summary>What the reply must look like.</summary>
     public Grammar? Grammar { get; init; }
+
+    /// <summary>Alternatives per token whose log-probabilities are wanted, or null.</summary>
+    public int? Logprobs { get; init; }
+
+    /// <summary>Whether the prompt's are wanted, too.</summary>
+    public bool ScoresPrompt { get; init; }
 
     /// <summary>The model's tokens; needed with a grammar.</summary>
     public TokenVocabulary? Vocabulary { get; init; }

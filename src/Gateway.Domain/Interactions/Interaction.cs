@@ -1,4 +1,22 @@
+using System.Text.Json;
+
 namespace Gateway.Domain.Interactions;
+
+/// <summary>What was asked for.</summary>
+public enum InteractionKind
+{
+    /// <summary>A chat completion.</summary>
+    Chat,
+
+    /// <summary>A text completion: prompts instead of messages, no contract, never a training row.</summary>
+    Completion,
+}
+
+/// <summary>A further choice of a request that asked for several.</summary>
+/// <param name="Text">Its text.</param>
+/// <param name="ToolCalls">Its calls as OpenAI's array, or null.</param>
+/// <param name="FinishReason">How it ended, as the client saw it.</param>
+public sealed record OtherReply(string Text, JsonElement? ToolCalls, string? FinishReason);
 
 /// <summary>How a request ended; every request has exactly one end.</summary>
 public enum EndReason
@@ -77,6 +95,9 @@ public sealed record Interaction
     /// <summary>The response id the client saw, <c>chatcmpl-…</c>.</summary>
     public required string Id { get; init; }
 
+    /// <summary>What was asked for.</summary>
+    public InteractionKind Kind { get; init; }
+
     /// <summary>When the request arrived.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
 
@@ -110,11 +131,23 @@ public sealed record Interaction
     /// <summary>The end user, from <c>safety_identifier</c> or <c>user</c>; for opt-out and caps.</summary>
     public string? User { get; init; }
 
-    /// <summary>The caller's messages before the contract was applied.</summary>
+    /// <summary>The caller's messages before the contract was applied; the prompts of a text completion, each as a user's message.</summary>
     public required IReadOnlyList<ChatMessage> Messages { get; init; }
 
     /// <summary>The reply's text; partial when the request broke off.</summary>
     public string? Reply { get; init; }
+
+    /// <summary>The reply's tool calls as OpenAI's array, or null.</summary>
+    public JsonElement? ToolCalls { get; init; }
+
+    /// <summary>How the reply ended as the client saw it, or null where it saw no end.</summary>
+    public string? FinishReason { get; init; }
+
+    /// <summary>The choices behind the first, or null. Flags and training look at the first.</summary>
+    public IReadOnlyList<OtherReply>? OtherReplies { get; init; }
+
+    /// <summary>The caller's pairs, or null.</summary>
+    public IReadOnlyDictionary<string, string>? Metadata { get; init; }
 
     /// <summary>How the request ended.</summary>
     public required EndReason End { get; init; }

@@ -48,6 +48,11 @@ public static class TargetPolicy
             return new(TargetKind.OptOut);
         }
 
+        if (interaction.Kind != InteractionKind.Chat)
+        {
+            return new(TargetKind.None);
+        }
+
         // The id breaks ties, so the order in which feedback is read does not matter.
         var standing = feedback
             .Where(f => f.ResponseId == interaction.Id && f.RetractedAt is null)
@@ -69,7 +74,8 @@ public static class TargetPolicy
             return new(TargetKind.None);
         }
 
-        return interaction.End == EndReason.Stop && !string.IsNullOrWhiteSpace(interaction.Reply)
+        // A call is not the text of a reply.
+        return interaction.End == EndReason.Stop && interaction.ToolCalls is null && !string.IsNullOrWhiteSpace(interaction.Reply)
             ? new(TargetKind.ThumbsUp, interaction.Reply, ThumbsUpWeight, thumbs.Id, thumbs.CreatedAt)
             : new(TargetKind.NoTarget);
     }

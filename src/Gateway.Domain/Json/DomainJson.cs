@@ -31,6 +31,7 @@ namespace Gateway.Domain.Json;
         typeof(SnakeCaseEnumConverter<ToolsPolicy>),
         typeof(SnakeCaseEnumConverter<FeedbackKind>),
         typeof(SnakeCaseEnumConverter<EndReason>),
+        typeof(SnakeCaseEnumConverter<InteractionKind>),
         typeof(SnakeCaseEnumConverter<Arm>),
         typeof(SnakeCaseEnumConverter<FlagKind>),
         typeof(SnakeCaseEnumConverter<RolloutVerdict>),

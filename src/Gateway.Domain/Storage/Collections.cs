@@ -33,6 +33,9 @@ public static class Collections
     /// <summary>Idempotency keys of feedback; key = SHA-256 of the caller's key.</summary>
     public const string Idempotency = "idempotency";
 
+    /// <summary>Completions that callers asked to keep; key <c>arrival in milliseconds/response id</c>.</summary>
+    public const string StoredCompletions = "stored-completions";
+
     /// <summary>Audit entries; key = 20-digit sequence; the key <c>head</c> holds the newest entry.</summary>
     public const string Audit = "audit";
 

@@ -23,6 +23,9 @@ public sealed class AdapterLease : IDisposable
     /// <summary>The weights; valid until the lease is disposed.</summary>
     internal LoraWeights Weights => _slot.Weights ?? throw new ObjectDisposedException(nameof(AdapterLease));
 
+    /// <summary>Another lease on the same generation, whatever its name points to by now; only while this one is held.</summary>
+    public AdapterLease Share() => _slots.Share(_slot);
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -158,6 +158,16 @@ public sealed partial class AdapterSlots : IDisposable
         FreeUnused();
     }
 
+    /// <summary>Adds a lease to a slot that has one.</summary>
+    internal AdapterLease Share(AdapterSlot slot)
+    {
+        lock (_gate)
+        {
+            slot.Leases++;
+            return new AdapterLease(this, slot);
+        }
+    }
+
     /// <summary>Ends a lease.</summary>
     internal void Release(AdapterSlot slot)
     {

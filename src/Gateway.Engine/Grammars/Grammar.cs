@@ -39,6 +39,10 @@ public sealed class Grammar
     /// <summary>Replies that are any JSON object.</summary>
     public static Grammar JsonObject() => FromSchema("""{"type":"object"}""");
 
+    /// <summary>Replies that consist of several parts.</summary>
+    /// <exception cref="GrammarException">A schema is broken, not supported or too large, or no text fits.</exception>
+    public static Grammar FromParts(GrammarPart root, CancellationToken cancellation = default) => SchemaCompiler.Compile(root, new CompileBudget(cancellation));
+
     /// <summary>Replies that a regular expression matches as a whole.</summary>
     /// <param name="pattern">A pattern without look-around, back-references and word boundaries.</param>
     /// <param name="cancellation">Ends a compilation that nobody waits for.</param>

@@ -334,6 +334,24 @@ internal sealed class GrammarStates
             return;
         }
 
+        if (_rules[rule] is SequenceRule sequence)
+        {
+            for (var part = sequence.Parts.Length - 1; part > 0; part--)
+            {
+                var (mark, canEnd) = Begin();
+                Enter(sequence.Parts[part], continuation);
+                continuation = Finish(mark, canEnd);
+                if (continuation == Dead)
+                {
+                    // Too deep here.
+                    return;
+                }
+            }
+
+            Enter(sequence.Parts[0], continuation);
+            return;
+        }
+
         _scratch.Add(new Position(rule, 0, 0, continuation));
         if (_rules[rule] is TerminalRule terminal && terminal.Dfa.Accepts(0))
         {

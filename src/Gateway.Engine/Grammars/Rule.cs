@@ -41,6 +41,12 @@ internal sealed class ChoiceRule(int[] alternatives) : Rule
     public int[] Alternatives => alternatives;
 }
 
+/// <summary>One rule behind the other.</summary>
+internal sealed class SequenceRule(int[] parts) : Rule
+{
+    public int[] Parts => parts;
+}
+
 /// <summary>An array: rules of its first items, the rule of the others or −1, and the bounds of its length.</summary>
 internal sealed class ArrayRule(int[] prefix, int items, int minimum, int maximum) : Rule
 {

@@ -33,6 +33,14 @@ internal abstract record RuleDraft
             new ChoiceRule([.. Alternatives.Where(part => depths[part] != Impossible)]);
     }
 
+    /// <summary>One behind the other.</summary>
+    public sealed record Sequence(int[] Parts) : RuleDraft
+    {
+        public override int Depth(int[] depths) => Parts.Max(part => depths[part]);
+
+        public override Rule Build(int[] depths, CompileBudget budget) => new SequenceRule(Parts);
+    }
+
     /// <summary>An array.</summary>
     public sealed record Array(int[] Prefix, int Items, int Minimum, int Maximum) : RuleDraft
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 
 namespace Gateway.Engine.Grammars;
@@ -18,7 +19,9 @@ internal sealed class SchemaCompiler
     private readonly Dictionary<(ByteDfa, int, int), int> _terminals = [];
     private readonly Queue<(RuleDraft.Choice Draft, SchemaNode[] Schemas)> _open = new();
     private readonly HashSet<SchemaNode> _exclusive = [];
+    private readonly Dictionary<GrammarPart, int> _parts = [];
     private readonly int _key;
+    private int _nextId;
 
     private SchemaCompiler(CompileBudget budget, bool withFormats)
     {
@@ -28,10 +31,15 @@ internal sealed class SchemaCompiler
     }
 
     /// <exception cref="GrammarException">A construct cannot be enforced, the whole is too large, or no value fits.</exception>
-    public static Grammar Compile(SchemaNode root, CompileBudget budget)
+    public static Grammar Compile(SchemaNode root, CompileBudget budget) => Compile(compiler => compiler.Value([root]), budget);
+
+    /// <exception cref="GrammarException">As for a single schema.</exception>
+    public static Grammar Compile(GrammarPart root, CompileBudget budget) => Compile(compiler => compiler.Part(root), budget);
+
+    private static Grammar Compile(Func<SchemaCompiler, int> root, CompileBudget budget)
     {
         var compiler = new SchemaCompiler(budget, withFormats: true);
-        var start = compiler.Value([root]);
+        var start = root(compiler);
         var depths = compiler.Depths();
         RefuseOverlaps(compiler._exclusive, budget);
         if (depths[start] == RuleDraft.Impossible)
@@ -59,6 +67,31 @@ internal sealed class SchemaCompiler
 
     private static string Key(IEnumerable<SchemaNode> set) =>
         string.Join(',', set.Select(schema => schema.Id).Order().Select(id => id.ToString(CultureInfo.InvariantCulture)));
+
+    /// <summary>The rule of a part; equal parts have one rule, so that the masks of their texts are computed once.</summary>
+    private int Part(GrammarPart part)
+    {
+        if (!_parts.TryGetValue(part, out var index))
+        {
+            _parts.Add(part, index = part switch
+            {
+                GrammarPart.Literal literal => Add(new RuleDraft.Terminal(new TerminalRule(JsonTerminals.Words([Encoding.UTF8.GetBytes(literal.Text)], _budget)!))),
+                GrammarPart.Schema schema => Value([SchemaReader.Read(schema.Json, _budget, ref _nextId, schema.Pointer)]),
+                GrammarPart.Sequence sequence => Add(new RuleDraft.Sequence([.. sequence.Parts.Select(Part)])),
+                GrammarPart.Choice choice => AddChoice(choice.Alternatives.Select(Part)),
+                _ => throw new ArgumentOutOfRangeException(nameof(part)),
+            });
+        }
+
+        return index;
+    }
+
+    private int AddChoice(IEnumerable<int> alternatives)
+    {
+        var draft = new RuleDraft.Choice();
+        draft.Alternatives.UnionWith(alternatives);
+        return Add(draft);
+    }
 
     private int Add(RuleDraft draft)
     {

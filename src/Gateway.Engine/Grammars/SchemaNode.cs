@@ -20,7 +20,7 @@ internal enum SchemaTypes
 /// <summary>One schema as read; members that are null or empty do not constrain.</summary>
 internal sealed class SchemaNode(int id, string pointer)
 {
-    /// <summary>Number of the node within its document.</summary>
+    /// <summary>Number of the node within its grammar.</summary>
     public int Id => id;
 
     /// <summary>Where in the document.</summary>

@@ -13,19 +13,41 @@ internal sealed class SchemaReader
 
     private readonly JsonElement _root;
     private readonly CompileBudget _budget;
+    private readonly int _firstId;
+    private readonly string _prefix;
     private readonly Dictionary<string, SchemaNode> _nodes = new(StringComparer.Ordinal);
 
-    private SchemaReader(JsonElement root, CompileBudget budget) => (_root, _budget) = (root, budget);
+    private SchemaReader(JsonElement root, CompileBudget budget, int firstId, string prefix) =>
+        (_root, _budget, _firstId, _prefix) = (root, budget, firstId, prefix);
+
+    /// <summary>Reads one of several schemas; ids start behind those of the others, pointers behind a prefix.</summary>
+    /// <exception cref="GrammarException">The schema is not JSON, wrong, or outside the subset.</exception>
+    public static SchemaNode Read(string schema, CompileBudget budget, ref int nextId, string prefix)
+    {
+        try
+        {
+            var root = Read(schema, budget, nextId, prefix, out var nodes);
+            nextId += nodes;
+            return root;
+        }
+        catch (GrammarException failure)
+        {
+            throw new GrammarException(prefix + failure.Pointer, failure.Problem);
+        }
+    }
 
     /// <exception cref="GrammarException">The schema is not JSON, wrong, or outside the subset.</exception>
-    public static SchemaNode Read(string schema, CompileBudget budget)
+    public static SchemaNode Read(string schema, CompileBudget budget) => Read(schema, budget, 0, "", out _);
+
+    private static SchemaNode Read(string schema, CompileBudget budget, int firstId, string prefix, out int nodes)
     {
         try
         {
             using var document = JsonDocument.Parse(schema, new JsonDocumentOptions { AllowDuplicateProperties = false });
-            var reader = new SchemaReader(document.RootElement.Clone(), budget);
+            var reader = new SchemaReader(document.RootElement.Clone(), budget, firstId, prefix);
             var root = reader.Node(reader._root, "");
             reader.RefuseEndlessReferences();
+            nodes = reader._nodes.Count;
             return root;
         }
         catch (JsonException error)
@@ -54,7 +76,7 @@ internal sealed class SchemaReader
         }
 
         // Registered before its members are read, so that a schema may refer to itself.
-        var node = new SchemaNode(_nodes.Count, pointer);
+        var node = new SchemaNode(_firstId + _nodes.Count, _prefix + pointer);
         _nodes.Add(pointer, node);
         switch (schema.ValueKind)
         {

@@ -15,6 +15,8 @@ public sealed class Sampler
     private readonly float[] _scratch;
     private readonly double[] _sums;
     private readonly int[] _counts;
+    private readonly float[] _observed;
+    private float _normalizer;
 
     /// <summary>Reserves scratch memory for a vocabulary.</summary>
     public Sampler(int vocabulary)
@@ -22,7 +24,28 @@ public sealed class Sampler
         _scratch = new float[vocabulary];
         _sums = new double[TokenWeights.BlocksFor(vocabulary)];
         _counts = new int[vocabulary];
+        _observed = new float[vocabulary];
     }
+
+    /// <summary>Keeps a row of raw logits, which <see cref="Sample"/> overwrites, for <see cref="Logprob"/>; false when one is not finite.</summary>
+    /// <param name="logits">One value per token.</param>
+    /// <param name="largest">Receives the likeliest tokens.</param>
+    public bool TryObserve(ReadOnlySpan<float> logits, Span<TokenLogprob> largest)
+    {
+        var best = LogitRow.ArgMax(logits);
+        if (best < 0)
+        {
+            return false;
+        }
+
+        _normalizer = Logprobs.Normalizer(logits, logits[best]);
+        Logprobs.Largest(logits, _normalizer, largest);
+        logits.CopyTo(_observed);
+        return true;
+    }
+
+    /// <summary>The log-probability of a token in the row observed last.</summary>
+    public float Logprob(int token) => _observed[token] - _normalizer;
 
     /// <summary>The token that follows <paramref name="tokens"/>, or <see cref="NotFinite"/> or <see cref="NothingAllowed"/>.</summary>
     /// <param name="logits">One value per token of the vocabulary; overwritten.</param>
@@ -30,7 +53,9 @@ public sealed class Sampler
     /// <param name="tokens">Prompt and reply up to here; their number is the counter of the random draw.</param>
     /// <param name="promptLength">How many of them are the prompt.</param>
     /// <param name="allowed">One bit per token (bit i % 64 of word i / 64), or empty to allow all.</param>
-    public int Sample(Span<float> logits, SamplingSettings settings, ReadOnlySpan<int> tokens, int promptLength, ReadOnlySpan<ulong> allowed)
+    /// <param name="forbidden">Tokens that may not come, in addition.</param>
+    public int Sample(
+        Span<float> logits, SamplingSettings settings, ReadOnlySpan<int> tokens, int promptLength, ReadOnlySpan<ulong> allowed, ReadOnlySpan<int> forbidden = default)
     {
         if (settings.AdjustsLogits)
         {
@@ -40,6 +65,11 @@ public sealed class Sampler
         if (!allowed.IsEmpty)
         {
             LogitRow.Allow(logits, allowed);
+        }
+
+        foreach (var token in forbidden)
+        {
+            logits[token] = LogitRow.Forbidden;
         }
 
         var best = LogitRow.ArgMax(logits);

@@ -84,11 +84,11 @@ public static class Scheduler
         }
     }
 
-    /// <summary>Who is admitted next: the first that resumes, else the first of the caller served least; −1 when nobody waits.</summary>
+    /// <summary>Who is admitted next: the first that resumes, else the first of the caller served least; −1 when nobody waits but those held back.</summary>
     /// <param name="waiting">In the order of arrival.</param>
     public static int NextAdmission(ReadOnlySpan<QueueEntry> waiting)
     {
-        var next = waiting.IsEmpty ? -1 : 0;
+        var next = -1;
         for (var i = 0; i < waiting.Length; i++)
         {
             if (waiting[i].Resumes)
@@ -96,7 +96,7 @@ public static class Scheduler
                 return i;
             }
 
-            if (waiting[i].Served < waiting[next].Served)
+            if (!waiting[i].Held && (next < 0 || waiting[i].Served < waiting[next].Served))
             {
                 next = i;
             }

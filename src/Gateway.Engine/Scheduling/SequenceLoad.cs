@@ -15,4 +15,5 @@ public readonly record struct SequenceLoad(int Cached, int Pending, int Blocks, 
 /// <summary>A sequence that waits for room.</summary>
 /// <param name="Served">What its caller has been served so far.</param>
 /// <param name="Resumes">True when it ran before and gave its blocks up.</param>
-public readonly record struct QueueEntry(double Served, bool Resumes);
+/// <param name="Held">True while another sequence computes the prompt that it will share.</param>
+public readonly record struct QueueEntry(double Served, bool Resumes, bool Held = false);

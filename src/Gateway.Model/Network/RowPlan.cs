@@ -39,6 +39,9 @@ internal sealed unsafe class RowPlan(ModelConfig config)
     /// <summary>Rows whose logits are wanted, in the order of the slices.</summary>
     public ReadOnlySpan<int> LogitRows => _logitRows.Span(LogitRowCount);
 
+    /// <summary>The first row of a serving slice.</summary>
+    public int FirstRow(int slice) => _firstRows.Data[slice];
+
     /// <summary>Number of rows whose logits are wanted.</summary>
     public int LogitRowCount { get; private set; }
 

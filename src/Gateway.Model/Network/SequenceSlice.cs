@@ -24,6 +24,9 @@ public enum LogitRows
 public readonly record struct SequenceSlice(
     ReadOnlyMemory<int> Tokens, int StartPosition, ReadOnlyMemory<int> Blocks, LoraWeights? Adapter, LogitRows Logits)
 {
+    /// <summary>Receives the sum of the slice's final hidden states, added row by row to what it holds; null wants none.</summary>
+    public float[]? Pool { get; init; }
+
     /// <summary>Number of logit rows the slice asks for.</summary>
     public int LogitRowCount => Logits switch
     {

@@ -158,6 +158,7 @@ public sealed unsafe class Transformer : IDisposable
         }
 
         ComputeLogits(logits);
+        Pool(slices);
     }
 
     /// <inheritdoc/>
@@ -198,6 +199,31 @@ public sealed unsafe class Transformer : IDisposable
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             CacheWarning = $"the packed weights could not be kept in '{path}' ({exception.Message}); the next start packs them again.";
+        }
+    }
+
+    /// <summary>Adds normed final states to the slices' pools in the order of positions, so that the sum does not depend on how a prompt was cut.</summary>
+    private void Pool(ReadOnlySpan<SequenceSlice> slices)
+    {
+        var width = Config.HiddenSize;
+        for (var i = 0; i < slices.Length; i++)
+        {
+            if (slices[i].Pool is not { } pool)
+            {
+                continue;
+            }
+
+            var rows = slices[i].Tokens.Length;
+            _headNormed.Reserve(rows, width);
+            Compute.RmsNorm(_stream.Data + ((long)_plan.FirstRow(i) * width), FinalNorm.Data, rows, width, Config.RmsNormEpsilon, _headNormed.Data, null);
+            for (var row = 0; row < rows; row++)
+            {
+                var state = _headNormed.Data + ((long)row * width);
+                for (var column = 0; column < width; column++)
+                {
+                    pool[column] += state[column];
+                }
+            }
         }
     }
 

@@ -10,16 +10,18 @@ public sealed class StreamingDecoder
 {
     private readonly Tokenizer _tokenizer;
     private readonly bool _skipSpecialTokens;
+    private readonly IReadOnlySet<int>? _kept;
     private readonly Decoder _utf8 = new UTF8Encoding(false, throwOnInvalidBytes: false).GetDecoder();
     private char[] _chars = new char[64];
     private int _toStrip;
     private bool _isFirst = true;
 
-    /// <summary>Starts a stream; special tokens are left out when asked.</summary>
-    public StreamingDecoder(Tokenizer tokenizer, bool skipSpecialTokens)
+    /// <summary>Starts a stream; special tokens are left out when asked, but for those in <paramref name="kept"/>.</summary>
+    public StreamingDecoder(Tokenizer tokenizer, bool skipSpecialTokens, IReadOnlySet<int>? kept = null)
     {
         _tokenizer = tokenizer;
         _skipSpecialTokens = skipSpecialTokens;
+        _kept = kept;
         _toStrip = tokenizer.LeadingStrip.Count;
     }
 
@@ -32,7 +34,7 @@ public sealed class StreamingDecoder
         var count = 0;
         foreach (var id in ids)
         {
-            if (_skipSpecialTokens && _tokenizer.IsSpecial(id))
+            if (_skipSpecialTokens && _tokenizer.IsSpecial(id) && _kept?.Contains(id) != true)
                 continue;
             count = Decode(_tokenizer.BytesOf(id, _isFirst), flush: false, count);
             _isFirst = false;

@@ -8,10 +8,10 @@ using Yarp.ReverseProxy.Forwarder;
 
 namespace Gateway.FrontDoor;
 
-/// <summary>The road of every chat request, whatever the topology; read <see cref="HandleAsync"/> first.</summary>
+/// <summary>The road of every chat request, whatever the topology, and of text completions; read <see cref="HandleAsync"/> first.</summary>
 public sealed class ChatRoad(
     RoutingState routing, WorkerPool pool, WorkerAdapters adapters, WorkerClient client, IHttpForwarder forwarder,
-    InteractionRecorder recorder, ResponseIdSigner ids, RoutingOptions routingOptions, TimeProvider clock)
+    InteractionRecorder recorder, StoredCompletions stored, ResponseIdSigner ids, RoutingOptions routingOptions, TimeProvider clock)
 {
     private const long MaximumBodyBytes = 8 << 20;
     private static readonly ContractContent NoContract = new();
@@ -49,42 +49,84 @@ public sealed class ChatRoad(
             return;
         }
 
-        // 2 What cannot be recorded is not served.
-        if (!recorder.Healthy)
+        // 2 and 3 Release and arm.
+        if (await AssignAsync(context, request, ids.Issue()) is not { } exchange)
         {
-            await AnswerAsync(context, ApiError.StoreUnavailable());
             return;
         }
-
-        // 3 Release and arm.
-        var id = ids.Issue();
-        var unit = RandomisationUnit.Of(context.Request.Headers[RandomisationUnit.Header], request, id);
-        if (routing.Current.Choose(request.Model, unit) is not { } assigned)
-        {
-            await AnswerAsync(context, ApiError.ModelNotFound(request.Model));
-            return;
-        }
-
-        var exchange = new Exchange(id, request, unit, assigned, HasOptedOut(context.Request), clock);
-        WriteHeaders(context.Response, exchange);
 
         // 4 Contract.
         var variables = document.RootElement.TryGetProperty("variables", out var given) ? given : (JsonElement?)null;
-        var contract = assigned.Release.Contract?.Content;
+        var contract = exchange.Assigned.Release.Contract?.Content;
         var applied = ContractApplication.Apply(contract ?? NoContract, request.Messages, variables, request.Tools);
         if (RefusalOf(request, contract, applied.Refusal) is { } refusal)
         {
-            await EndAsync(EndReason.Refused, refusal.Status);
+            await EndAsync(exchange, EndReason.Refused, refusal.Status);
             await AnswerAsync(context, refusal);
             return;
         }
 
+        var outbound = ContractedRequest.Of(request, contract, applied);
+        await ServeAsync(context, exchange, model => OutboundChatBody.Write(outbound, model, outbound.Messages, contract), RoutingHash.OfPrefix(outbound.Messages));
+    }
+
+    /// <summary>Answers <c>POST /v1/completions</c>: the same steps without a contract, which is about messages.</summary>
+    public async Task HandleCompletionAsync(HttpContext context)
+    {
+        var body = await JsonBody.ReadAsync(context.Request, MaximumBodyBytes, context.RequestAborted);
+        using var document = body.Document;
+        if (document is null)
+        {
+            await AnswerAsync(context, body.Error!);
+            return;
+        }
+
+        if (!CompletionRequest.TryParse(document.RootElement, out var request, out var invalid))
+        {
+            await AnswerAsync(context, invalid);
+            return;
+        }
+
+        if (await AssignAsync(context, request, ids.Issue(ResponseIdSigner.Completion)) is { } exchange)
+        {
+            await ServeAsync(context, exchange, model => OutboundCompletionBody.Write(request, model), RoutingHash.OfPrefix(exchange.Messages));
+        }
+    }
+
+    /// <summary>Steps 2 and 3; null when the request was answered with an error.</summary>
+    private async Task<Exchange?> AssignAsync(HttpContext context, InferenceRequest request, string id)
+    {
+        // 2 What cannot be recorded is not served.
+        if (!recorder.Healthy)
+        {
+            await AnswerAsync(context, ApiError.StoreUnavailable());
+            return null;
+        }
+
+        // 3 Release and arm.
+        var unit = RandomisationUnit.Of(context.Request.Headers[RandomisationUnit.Header], request, id);
+        if (routing.Current.Choose(request.Model, unit) is not { } assigned)
+        {
+            await AnswerAsync(context, ApiError.ModelNotFound(request.Model));
+            return null;
+        }
+
+        var exchange = new Exchange(id, request, unit, assigned, HasOptedOut(context.Request), clock);
+        WriteHeaders(context.Response, exchange);
+        return exchange;
+    }
+
+    /// <summary>Steps 5 to 7.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="exchange">What is known of it.</param>
+    /// <param name="body">The body for a worker, under a model name.</param>
+    /// <param name="prefix">Hash of the prompt's beginning.</param>
+    private async Task ServeAsync(HttpContext context, Exchange exchange, Func<string, byte[]> body, ulong prefix)
+    {
         try
         {
             // 5 and 6 A worker.
-            var outbound = ContractedRequest.Of(request, contract, applied);
-            var prefix = RoutingHash.OfPrefix(outbound.Messages);
-            if (await ForwardAsync(context, exchange, model => OutboundChatBody.Write(outbound, model, outbound.Messages, contract), prefix, EndAsync) is { } failure)
+            if (await ForwardAsync(context, exchange, body, prefix, EndAsync) is { } failure)
             {
                 await EndAsync(failure.Status < 500 ? EndReason.Refused : EndReason.WorkerFailed, failure.Status);
                 await AnswerAsync(context, failure);
@@ -98,8 +140,22 @@ public sealed class ChatRoad(
                 context.RequestAborted.IsCancellationRequested ? StatusCodes.Status499ClientClosedRequest : context.Response.StatusCode);
         }
 
-        ValueTask EndAsync(EndReason reason, int status) =>
-            exchange.End(reason, status) is { } interaction ? recorder.RecordAsync(interaction) : ValueTask.CompletedTask;
+        ValueTask EndAsync(EndReason reason, int status) => this.EndAsync(exchange, reason, status);
+    }
+
+    /// <summary>Makes the record, once. A completion that is to be kept can be found when its end reaches the client.</summary>
+    private async ValueTask EndAsync(Exchange exchange, EndReason reason, int status)
+    {
+        if (exchange.End(reason, status) is not { } interaction)
+        {
+            return;
+        }
+
+        await recorder.RecordAsync(interaction);
+        if (exchange.Chat?.Store == true && reason is EndReason.Stop or EndReason.Length)
+        {
+            await stored.AddAsync(interaction);
+        }
     }
 
     /// <summary>
@@ -294,7 +350,7 @@ public sealed class ChatRoad(
             response.Headers["x-adapter-generation"] = generation;
         }
 
-        if (release.ContractName is { } contract)
+        if (exchange.Contract is { } contract)
         {
             response.Headers["x-contract-version"] = contract;
         }

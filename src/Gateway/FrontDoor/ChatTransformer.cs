@@ -29,7 +29,7 @@ internal sealed class ChatTransformer(Exchange exchange, WorkerClient client, in
     public override ValueTask TransformRequestAsync(
         HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
     {
-        proxyRequest.RequestUri = new Uri(new Uri(destinationPrefix), "/v1/chat/completions");
+        proxyRequest.RequestUri = new Uri(new Uri(destinationPrefix), exchange.Path);
         proxyRequest.Content!.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         proxyRequest.Content.Headers.ContentLength = bodyLength;
         client.Authorize(proxyRequest);

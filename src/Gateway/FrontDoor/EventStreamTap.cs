@@ -213,14 +213,14 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, Func<En
     private async ValueTask FinishAsync()
     {
         _finished = true;
-        if (exchange.FinishReason is null)
+        if (!exchange.HasAllChoices)
         {
             await BreakOffAsync(ApiError.UpstreamError("The worker ended the reply without a reason. Try again."));
             return;
         }
 
         await end(ReplyRewriter.EndOf(exchange.FinishReason), StatusCodes.Status200OK);
-        ChatCompletionWriter.WriteDone(_output);
+        ReplyWriter.WriteDone(_output);
     }
 
     private async ValueTask BreakOffAsync(ApiError error)

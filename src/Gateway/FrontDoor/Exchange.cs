@@ -1,4 +1,3 @@
-using System.Text;
 using Gateway.Api.Wire;
 using Gateway.Domain.Interactions;
 
@@ -9,9 +8,9 @@ namespace Gateway.FrontDoor;
 /// exactly once whoever calls it first (the tap that saw the reply's end, or the road's last step). Used by one request;
 /// only <see cref="End"/> may be called from several threads.
 /// </summary>
-public sealed class Exchange(string id, ChatCompletionRequest request, RandomisationUnit unit, Assigned assigned, bool optOut, TimeProvider clock)
+public sealed class Exchange(string id, InferenceRequest request, RandomisationUnit unit, Assigned assigned, bool optOut, TimeProvider clock)
 {
-    private readonly StringBuilder _reply = new();
+    private readonly SortedDictionary<int, ChoiceRecord> _choices = [];
     private readonly long _started = clock.GetTimestamp();
     private readonly DateTimeOffset _createdAt = clock.GetUtcNow();
     private long? _firstToken;
@@ -21,7 +20,16 @@ public sealed class Exchange(string id, ChatCompletionRequest request, Randomisa
     public string Id => id;
 
     /// <summary>The request as parsed.</summary>
-    public ChatCompletionRequest Request => request;
+    public InferenceRequest Request => request;
+
+    /// <summary>The same when it is a chat, else null.</summary>
+    public ChatCompletionRequest? Chat => request as ChatCompletionRequest;
+
+    /// <summary>The contract that was applied, as <c>name@version</c>, or null; text completions have none.</summary>
+    public string? Contract => Chat is null ? null : assigned.Release.ContractName;
+
+    /// <summary>Where workers answer it.</summary>
+    public string Path => request is CompletionRequest ? "/v1/completions" : "/v1/chat/completions";
 
     /// <summary>Where it was routed.</summary>
     public Assigned Assigned => assigned;
@@ -35,8 +43,12 @@ public sealed class Exchange(string id, ChatCompletionRequest request, Randomisa
     /// <summary>Token counts the worker reported.</summary>
     public TokenUsage? Usage { get; set; }
 
-    /// <summary>The finish reason the worker gave.</summary>
-    public string? FinishReason { get; set; }
+    /// <summary>The finish reason of the first choice; null until it has one.</summary>
+    public string? FinishReason => _choices.TryGetValue(0, out var first) ? first.FinishReason : null;
+
+    /// <summary>True when every choice asked for has ended.</summary>
+    public bool HasAllChoices => _choices.Count == request.N * ((request as CompletionRequest)?.Prompts.Count ?? 1)
+        && _choices.Values.All(choice => choice.FinishReason is not null);
 
     /// <summary>True when the record is made.</summary>
     public bool Ended => Volatile.Read(ref _ended) == 1;
@@ -47,15 +59,19 @@ public sealed class Exchange(string id, ChatCompletionRequest request, Randomisa
     /// <summary>Time since it arrived.</summary>
     public TimeSpan Elapsed => clock.GetElapsedTime(_started);
 
-    /// <summary>Adds reply text; the first call marks the first token.</summary>
-    public void AddReply(string text)
+    /// <summary>The record of a choice.</summary>
+    internal ChoiceRecord Choice(int index)
     {
-        if (text.Length > 0)
+        if (!_choices.TryGetValue(index, out var choice))
         {
-            _firstToken ??= clock.GetTimestamp();
-            _reply.Append(text);
+            _choices.Add(index, choice = new ChoiceRecord());
         }
+
+        return choice;
     }
+
+    /// <summary>Notes that something of the reply has come; the first call marks the first token.</summary>
+    public void NoteArrival() => _firstToken ??= clock.GetTimestamp();
 
     /// <summary>The record of this request, or null when it was made before.</summary>
     public Interaction? End(EndReason reason, int status)
@@ -66,28 +82,34 @@ public sealed class Exchange(string id, ChatCompletionRequest request, Randomisa
         }
 
         EndedAs = reason;
-        var reply = _reply.ToString();
+        var first = _choices.GetValueOrDefault(0);
+        var others = _choices.Where(choice => choice.Key > 0).Select(choice => choice.Value).ToList();
         var interaction = new Interaction
         {
             Id = id,
+            Kind = request is CompletionRequest ? InteractionKind.Completion : InteractionKind.Chat,
             CreatedAt = _createdAt,
             Deployment = assigned.Deployment.Deployment.Name,
             ReleaseId = assigned.Release.Release.Id,
             Generation = assigned.Release.Release.Generation,
-            Contract = assigned.Release.ContractName,
+            Contract = Contract,
             RolloutId = assigned.RolloutId,
             Arm = assigned.Arm,
             ArmShare = assigned.Share,
             UnitHash = unit.Hash,
             UnitSource = unit.Source,
             User = request.SafetyIdentifier ?? request.User,
-            Messages = request.Messages,
-            Reply = reason == EndReason.Refused ? null : reply,
+            Messages = Messages,
+            Reply = reason == EndReason.Refused ? null : first?.Text ?? "",
+            ToolCalls = first?.ToolCalls,
+            FinishReason = first?.FinishReason,
+            OtherReplies = others.Count == 0 ? null : [.. others.Select(choice => new OtherReply(choice.Text, choice.ToolCalls, choice.FinishReason))],
+            Metadata = request.Metadata,
             End = reason,
             Status = status,
             Usage = Usage,
             Timings = new(
-                _firstToken is { } first ? clock.GetElapsedTime(_started, first).TotalMilliseconds : null,
+                _firstToken is { } arrival ? clock.GetElapsedTime(_started, arrival).TotalMilliseconds : null,
                 clock.GetElapsedTime(_started).TotalMilliseconds),
             Streamed = request.Stream,
             Worker = Worker?.Name,
@@ -101,8 +123,21 @@ public sealed class Exchange(string id, ChatCompletionRequest request, Randomisa
 
                     // A whole reply comes at once: its first token says nothing that its total does not.
                     request.Stream ? interaction.Timings : interaction.Timings with { FirstTokenMs = null },
-                    request.Messages),
-                assigned.Release.Schema, assigned.Release.Contract?.Content.Flags),
+                    interaction.Messages,
+                    interaction.ToolCalls is not null),
+                Chat is null ? null : assigned.Release.Schema, assigned.Release.Contract?.Content.Flags),
         };
     }
+
+    /// <summary>The caller's messages; of a text completion its prompts, as messages of a user.</summary>
+    public IReadOnlyList<ChatMessage> Messages { get; } = request switch
+    {
+        ChatCompletionRequest chat => chat.Messages,
+        CompletionRequest completion => [.. completion.Prompts.Select(prompt => new ChatMessage
+        {
+            Role = "user",
+            Content = prompt.Text ?? $"[{string.Join(',', prompt.Ids!)}]",
+        })],
+        _ => [],
+    };
 }

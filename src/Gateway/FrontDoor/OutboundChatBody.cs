@@ -29,21 +29,16 @@ internal static class OutboundChatBody
         using var body = new MemoryStream();
         using (var writer = new Utf8JsonWriter(body, WireJson.WriterOptions))
         {
-            var sampling = contract?.Sampling;
             writer.WriteStartObject();
             writer.WriteString("model", model);
             writer.WritePropertyName("messages");
             JsonSerializer.Serialize(writer, messages, DomainJson.Default.IReadOnlyListChatMessage);
-            WriteElement(writer, "tools", request.Tools);
-            WriteNumber(writer, "temperature", request.Temperature ?? sampling?.Temperature);
-            WriteNumber(writer, "top_p", request.TopP ?? sampling?.TopP);
-            WriteNumber(writer, "top_k", request.TopK ?? sampling?.TopK);
-            WriteNumber(writer, "seed", request.Seed);
-            WriteNumber(writer, "max_completion_tokens", Least(request.MaxTokens, sampling?.MaxTokens));
-            WriteStop(writer, StopStrings(request, contract));
-            if (request.IgnoreEnd)
+            WriteTools(writer, request);
+            OutboundFields.Write(writer, request, contract?.Sampling, StopStrings(request, contract), "max_completion_tokens");
+            if (request.Logprobs is { } alternatives)
             {
-                writer.WriteBoolean("ignore_eos", true);
+                writer.WriteBoolean("logprobs", true);
+                writer.WriteNumber("top_logprobs", alternatives);
             }
 
             if (!request.AddGenerationPrompt)
@@ -57,62 +52,40 @@ internal static class OutboundChatBody
             }
 
             WriteTemplateVariables(writer, request.TemplateVariables);
-            request.Format?.WriteTo(writer);
-            writer.WriteBoolean("stream", request.Stream);
-            if (request.Stream)
-            {
-                writer.WriteStartObject("stream_options");
-                writer.WriteBoolean("include_usage", true);
-                writer.WriteEndObject();
-            }
-
             writer.WriteEndObject();
         }
 
         return body.ToArray();
     }
 
-    private static int? Least(int? asked, int? cap) => asked is null ? cap : cap is null ? asked : Math.Min(asked.Value, cap.Value);
-
-    private static void WriteNumber(Utf8JsonWriter writer, string name, double? value)
+    /// <summary>In the form that every worker knows: functions that may not be called are left out already.</summary>
+    private static void WriteTools(Utf8JsonWriter writer, ChatCompletionRequest request)
     {
-        if (value is { } number)
-        {
-            writer.WriteNumber(name, number);
-        }
-    }
-
-    private static void WriteNumber(Utf8JsonWriter writer, string name, long? value)
-    {
-        if (value is { } number)
-        {
-            writer.WriteNumber(name, number);
-        }
-    }
-
-    private static void WriteElement(Utf8JsonWriter writer, string name, JsonElement? value)
-    {
-        if (value is { } element)
-        {
-            writer.WritePropertyName(name);
-            element.WriteTo(writer);
-        }
-    }
-
-    private static void WriteStop(Utf8JsonWriter writer, IReadOnlyList<string> stop)
-    {
-        if (stop.Count == 0)
+        if (request.Tools is not { } tools)
         {
             return;
         }
 
-        writer.WriteStartArray("stop");
-        foreach (var text in stop)
+        writer.WritePropertyName("tools");
+        tools.WriteTo(writer);
+        if (request.RequiredFunction is { } name)
         {
-            writer.WriteStringValue(text);
+            writer.WriteStartObject("tool_choice");
+            writer.WriteString("type", "function");
+            writer.WriteStartObject("function");
+            writer.WriteString("name", name);
+            writer.WriteEndObject();
+            writer.WriteEndObject();
+        }
+        else
+        {
+            writer.WriteString("tool_choice", request.ToolMode == ToolMode.Required ? "required" : "auto");
         }
 
-        writer.WriteEndArray();
+        if (!request.ParallelCalls)
+        {
+            writer.WriteBoolean("parallel_tool_calls", false);
+        }
     }
 
     private static void WriteTemplateVariables(Utf8JsonWriter writer, IReadOnlyDictionary<string, JsonElement>? variables)

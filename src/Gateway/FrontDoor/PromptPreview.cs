@@ -23,5 +23,5 @@ public sealed class PromptPreview
 
     /// <summary>The text and ids, or what is wrong with the messages or the template.</summary>
     public bool TryRender(ChatCompletionRequest request, [NotNullWhen(true)] out RenderedPrompt? prompt, [NotNullWhen(false)] out ApiError? error) =>
-        _renderer.Value.TryRender(request, out prompt, out error);
+        _renderer.Value.TryRender(request, out prompt, out _, out error);
 }

@@ -15,7 +15,7 @@ public readonly record struct RandomisationUnit(string Value, string Source)
     public string Hash => Assignment.UnitHash(Value);
 
     /// <summary>The first rule that applies; <paramref name="responseId"/> is fresh per request, so the last one promises no stickiness.</summary>
-    public static RandomisationUnit Of(string? conversation, ChatCompletionRequest request, string responseId) =>
+    public static RandomisationUnit Of(string? conversation, InferenceRequest request, string responseId) =>
         !string.IsNullOrEmpty(conversation) ? new(conversation, "header")
         : !string.IsNullOrEmpty(request.SafetyIdentifier) ? new(request.SafetyIdentifier, "safety_identifier")
         : !string.IsNullOrEmpty(request.User) ? new(request.User, "user")

@@ -55,6 +55,9 @@ internal sealed class ReplyRewriter(Exchange exchange)
                 case "model":
                     writer.WriteString("model", exchange.Request.Model);
                     break;
+                case "choices" when exchange.Chat?.UsesFunctionCall == true:
+                    FunctionCallForm.WriteChoices(writer, member.Value);
+                    break;
                 case "usage" when exchange.Request is { Stream: true, IncludeUsage: false }:
                 case "id" or "adapter_generation" or "contract":
                     break;
@@ -65,21 +68,30 @@ internal sealed class ReplyRewriter(Exchange exchange)
         }
 
         writer.WriteString("adapter_generation", exchange.Assigned.Release.Release.Generation);
-        writer.WriteString("contract", exchange.Assigned.Release.ContractName);
+        writer.WriteString("contract", exchange.Contract);
         writer.WriteEndObject();
     }
 
     private void NoteChoice(JsonElement choice)
     {
-        if ((choice.TryGetProperty("delta", out var part) || choice.TryGetProperty("message", out part))
-            && part.TryGetProperty("content", out var content) && content.ValueKind == JsonValueKind.String)
+        var record = exchange.Choice(choice.TryGetProperty("index", out var index) ? index.GetInt32() : 0);
+        var part = choice.TryGetProperty("delta", out var delta) || choice.TryGetProperty("message", out delta) ? delta : choice;
+        if ((part.TryGetProperty("content", out var text) || part.TryGetProperty("text", out text))
+            && text.ValueKind == JsonValueKind.String && text.GetString() is { Length: > 0 } content)
         {
-            exchange.AddReply(content.GetString()!);
+            exchange.NoteArrival();
+            record.AddText(content);
+        }
+
+        if (part.TryGetProperty("tool_calls", out var calls) && calls.ValueKind == JsonValueKind.Array)
+        {
+            exchange.NoteArrival();
+            record.AddCalls(calls);
         }
 
         if (choice.TryGetProperty("finish_reason", out var reason) && reason.ValueKind == JsonValueKind.String)
         {
-            exchange.FinishReason = reason.GetString();
+            record.FinishReason = reason.GetString();
         }
     }
 

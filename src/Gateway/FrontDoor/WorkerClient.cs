@@ -23,6 +23,7 @@ public sealed class WorkerClient(string? token) : IDisposable
     private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LoadTimeout = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan WarmTimeout = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromMinutes(5);
 
     private readonly HttpMessageInvoker _invoker = new(new SocketsHttpHandler
     {
@@ -107,6 +108,15 @@ public sealed class WorkerClient(string? token) : IDisposable
         content.Headers.ContentType = new("application/json");
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(worker.Address, "/v1/chat/completions")) { Content = content };
         return await SendAsync(request, WarmTimeout, readBody: null, cancellationToken);
+    }
+
+    /// <summary>Sends a request that is answered with one JSON object; <paramref name="read"/> gets it while the call lasts.</summary>
+    public async Task<WorkerReply> PostAsync(WorkerState worker, string path, byte[] body, Action<JsonElement> read, CancellationToken cancellationToken)
+    {
+        var content = new ByteArrayContent(body);
+        content.Headers.ContentType = new("application/json");
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(worker.Address, path)) { Content = content };
+        return await SendAsync(request, AnswerTimeout, read, cancellationToken);
     }
 
     /// <summary>Unloads an adapter by name.</summary>

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using Gateway.Api.Wire;
 using Gateway.Storage;
 
@@ -21,6 +23,7 @@ public sealed partial class ErrorEnvelope(RequestDelegate next, ILogger<ErrorEnv
             ? given
             : $"req_{Guid.NewGuid():N}";
         context.Response.Headers[RequestIdHeader] = context.TraceIdentifier;
+        context.Response.OnStarting(static state => WriteDuration(((HttpContext, long))state), (context, Stopwatch.GetTimestamp()));
 
         ApiError? error;
         try
@@ -56,6 +59,13 @@ public sealed partial class ErrorEnvelope(RequestDelegate next, ILogger<ErrorEnv
         {
             await new ApiErrorResult(error).ExecuteAsync(context);
         }
+    }
+
+    private static Task WriteDuration((HttpContext Context, long Started) request)
+    {
+        var milliseconds = (long)Stopwatch.GetElapsedTime(request.Started).TotalMilliseconds;
+        request.Context.Response.Headers["openai-processing-ms"] = milliseconds.ToString(CultureInfo.InvariantCulture);
+        return Task.CompletedTask;
     }
 
     private static ApiError? ErrorOf(HttpContext context) => context.Response.StatusCode switch

@@ -147,6 +147,9 @@ public sealed class GatewayHost : IAsyncDisposable
         app.UseMiddleware<ErrorEnvelope>();
         app.UseRouting();
         app.MapPost("/v1/chat/completions", (HttpContext context, ChatRoad road) => road.HandleAsync(context));
+        app.MapPost("/v1/completions", (HttpContext context, ChatRoad road) => road.HandleCompletionAsync(context));
+        app.MapPost("/v1/embeddings", Task<IResult> (HttpContext context, EmbeddingsRoad road) => road.HandleAsync(context));
+        app.MapStoredCompletions();
         app.MapModels();
         app.MapContracts();
         app.MapContractLabels();

@@ -48,8 +48,10 @@ internal static class GatewayServices
         services.AddSingleton<ReleaseBuilder>();
         services.AddSingleton(AdapterSignatures.Load(options.TrustedAdapterKeys, options.RequireSignedAdapters));
         services.AddSingleton<AdapterRegistry>();
+        services.AddSingleton<StoredCompletions>();
         services.AddSingleton<ChatRoad>();
         services.AddBackground<DrainGate>();
+        services.AddSingleton<EmbeddingsRoad>();
         services.AddBackground<InteractionRecorder>();
         services.AddBackground<WorkerHealthMonitor>();
         services.AddBackground<RoutingWatcher>();

@@ -4,33 +4,39 @@ using System.Text;
 namespace Gateway.Security;
 
 /// <summary>
-/// Issues and checks response ids: <c>chatcmpl-</c>, 24 random hex digits and 16 hex digits of an HMAC-SHA-256 over them.
+/// Issues and checks response ids: <c>chatcmpl-</c> or <c>cmpl-</c>, 24 random hex digits and 16 hex digits of an HMAC-SHA-256 over them.
 /// An id that verifies was issued by this installation, so feedback on it is worth keeping even before its record is
 /// visible; any other id is refused without a look-up. Immutable and thread-safe.
 /// </summary>
 public sealed class ResponseIdSigner(ReadOnlyMemory<byte> secret)
 {
-    private const string Prefix = "chatcmpl-";
+    /// <summary>What ids of chat completions begin with.</summary>
+    public const string Chat = "chatcmpl-";
+
+    /// <summary>What ids of text completions begin with.</summary>
+    public const string Completion = "cmpl-";
+
     private const int NonceDigits = 24;
     private const int SignatureDigits = 16;
 
     /// <summary>A fresh signed id.</summary>
-    public string Issue()
+    public string Issue(string prefix = Chat)
     {
         var nonce = RandomNumberGenerator.GetHexString(NonceDigits, lowercase: true);
-        return Prefix + nonce + Sign(nonce);
+        return prefix + nonce + Sign(nonce);
     }
 
     /// <summary>True when <paramref name="id"/> was issued with this secret.</summary>
     public bool Verify(string? id)
     {
-        if (id is null || id.Length != Prefix.Length + NonceDigits + SignatureDigits || !id.StartsWith(Prefix, StringComparison.Ordinal))
+        var prefix = id?.StartsWith(Chat, StringComparison.Ordinal) == true ? Chat : Completion;
+        if (id is null || id.Length != prefix.Length + NonceDigits + SignatureDigits || !id.StartsWith(prefix, StringComparison.Ordinal))
         {
             return false;
         }
 
-        var nonce = id.Substring(Prefix.Length, NonceDigits);
-        var signature = id[(Prefix.Length + NonceDigits)..];
+        var nonce = id.Substring(prefix.Length, NonceDigits);
+        var signature = id[(prefix.Length + NonceDigits)..];
         return CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(signature), Encoding.UTF8.GetBytes(Sign(nonce)));
     }
 

@@ -1,7 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
-using System.Text.Json;
-using Gateway.Api.Wire;
 using Gateway.Engine.Grammars;
 using Gateway.Model.Text;
 
@@ -23,59 +19,50 @@ internal sealed class GrammarCache(Tokenizer tokenizer, int vocabularySize) : ID
     private readonly Dictionary<string, LinkedListNode<(string Key, Grammar Grammar)>> _byKey = new(StringComparer.Ordinal);
     private readonly LinkedList<(string Key, Grammar Grammar)> _recent = [];
 
-    /// <summary>A matcher for one reply.</summary>
-    /// <param name="format">What the reply must look like.</param>
-    /// <param name="endTokens">Ids that end the reply.</param>
-    /// <param name="maximumTokens">Tokens the reply may have.</param>
+    /// <summary>A grammar to make matchers of.</summary>
+    /// <param name="source">What replies must look like.</param>
     /// <param name="cancellation">The caller went away.</param>
     /// <exception cref="GrammarException">The constraint cannot be enforced.</exception>
-    public async Task<GrammarMatcher> MatcherAsync(ReplyFormat format, IReadOnlyList<int> endTokens, int maximumTokens, CancellationToken cancellation)
+    public async ValueTask<Grammar> GrammarAsync(GrammarSource source, CancellationToken cancellation)
     {
-        var key = $"{format.Kind}:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(format.Source)))}";
-        if (Find(key) is not { } grammar)
+        if (Find(source.Key) is { } known)
         {
-            await _compiling.WaitAsync(cancellation);
-            try
-            {
-                grammar = Find(key) ?? Keep(key, await Task.Run(() => Compile(format, cancellation), cancellation));
-            }
-            finally
-            {
-                _compiling.Release();
-            }
+            return known;
         }
 
-        return new GrammarMatcher(grammar, _vocabulary.Value, endTokens, maximumTokens);
+        await _compiling.WaitAsync(cancellation);
+        try
+        {
+            return Find(source.Key) ?? Keep(source.Key, await Task.Run(() => Compile(source, cancellation), cancellation));
+        }
+        finally
+        {
+            _compiling.Release();
+        }
     }
+
+    /// <summary>A matcher for one reply.</summary>
+    /// <param name="grammar">What the reply must look like.</param>
+    /// <param name="endTokens">Ids that end the reply.</param>
+    /// <param name="maximumTokens">Tokens the reply may have.</param>
+    public GrammarMatcher Matcher(Grammar grammar, IReadOnlyList<int> endTokens, int maximumTokens) =>
+        new(grammar, _vocabulary.Value, endTokens, maximumTokens);
 
     /// <inheritdoc/>
     public void Dispose() => _compiling.Dispose();
 
-    private Grammar Compile(ReplyFormat format, CancellationToken cancellation)
+    private Grammar Compile(GrammarSource source, CancellationToken cancellation)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         limit.CancelAfter(s_compileTime);
         try
         {
-            var grammar = format.Kind switch
-            {
-                ReplyFormatKind.JsonObject => Grammar.JsonObject(),
-                ReplyFormatKind.JsonSchema => Grammar.FromSchema(format.Source, limit.Token),
-                ReplyFormatKind.Regex => Grammar.FromRegex(format.Source, limit.Token),
-                _ => Grammar.FromChoice(Choices(format.Source), limit.Token),
-            };
-            return grammar.Prepare(_vocabulary.Value);
+            return source.Compile(limit.Token).Prepare(_vocabulary.Value);
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
             throw new GrammarException("", $"takes more than {s_compileTime.TotalSeconds:F0} s to compile: simplify it");
         }
-    }
-
-    private static string[] Choices(string source)
-    {
-        using var document = JsonDocument.Parse(source);
-        return [.. document.RootElement.EnumerateArray().Select(choice => choice.GetString()!)];
     }
 
     private Grammar? Find(string key)

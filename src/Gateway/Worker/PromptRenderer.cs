@@ -2,9 +2,8 @@ using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using Gateway.Api.Wire;
-using Gateway.Domain.Interactions;
-using Gateway.Domain.Json;
 using Gateway.Model.Text;
+using Gateway.Worker.ToolCalls;
 
 namespace Gateway.Worker;
 
@@ -31,16 +30,10 @@ internal sealed class PromptRenderer
     /// Renders the messages. <c>developer</c> becomes <c>system</c> when the template does not know that role. What the template
     /// refuses is an error of the messages; what is wrong with a given template is an error of the template.
     /// </summary>
-    public bool TryRender(ChatCompletionRequest request, [NotNullWhen(true)] out int[]? ids, [NotNullWhen(false)] out ApiError? error)
+    public bool TryRender(
+        ChatCompletionRequest request, [NotNullWhen(true)] out RenderedPrompt? prompt, [NotNullWhen(true)] out ToolDialect? dialect, [NotNullWhen(false)] out ApiError? error)
     {
-        ids = TryRender(request, out RenderedPrompt? prompt, out error) ? prompt.Ids : null;
-        return ids is not null;
-    }
-
-    /// <summary>As the other, with the text as well.</summary>
-    public bool TryRender(ChatCompletionRequest request, [NotNullWhen(true)] out RenderedPrompt? prompt, [NotNullWhen(false)] out ApiError? error)
-    {
-        prompt = null;
+        (prompt, dialect) = (null, null);
         try
         {
             if (RendererFor(request) is not { } renderer)
@@ -49,7 +42,20 @@ internal sealed class PromptRenderer
                 return false;
             }
 
-            prompt = renderer.RenderPrompt(Input(request, renderer.Template.Source));
+            var template = renderer.Template.Source;
+            if (request.Tools is not null && !ToolDialect.ShowsTools(template))
+            {
+                error = ApiError.UnsupportedParameter("tools", "The model's chat template shows it no tools: use another model, or a contract with a chat template that does.");
+                return false;
+            }
+
+            dialect = ToolDialect.Of(template);
+            prompt = renderer.RenderPrompt(Input(request, template, dialect));
+            if (request.ToolMode == ToolMode.Required)
+            {
+                prompt = new RenderedPrompt(prompt.Text + dialect.Prompted, [.. prompt.Ids, .. _tokenizer.Encode(dialect.Prompted)]);
+            }
+
             error = prompt.Ids.Length > 0 ? null : ApiError.InvalidValue("messages", "the chat template makes an empty prompt of them.");
         }
         catch (TemplateException failure)
@@ -58,7 +64,7 @@ internal sealed class PromptRenderer
             error = ApiError.InvalidValue(isOfTemplate ? "chat_template" : "messages", $"the chat template does not render: {failure.Message}");
         }
 
-        return error is null;
+        return error is null && prompt is not null && dialect is not null;
     }
 
     private ChatRenderer? RendererFor(ChatCompletionRequest request)
@@ -81,14 +87,10 @@ internal sealed class PromptRenderer
         return _given.GetOrAdd(source, new ChatRenderer(_tokenizer, ChatTemplate.Parse(source)));
     }
 
-    private ChatInput Input(ChatCompletionRequest request, string template)
-    {
-        IReadOnlyList<ChatMessage> messages = template.Contains("developer", StringComparison.Ordinal)
-            ? request.Messages
-            : [.. request.Messages.Select(message => message.Role == "developer" ? message with { Role = "system" } : message)];
-        return new ChatInput
+    private ChatInput Input(ChatCompletionRequest request, string template, ToolDialect dialect) =>
+        new()
         {
-            Messages = JsonSerializer.SerializeToElement(messages, DomainJson.Default.IReadOnlyListChatMessage),
+            Messages = TemplateMessages.Of(request.Messages, template, dialect),
             Tools = request.Tools,
             AddGenerationPrompt = request.AddGenerationPrompt,
             TemplateVariables = request.TemplateVariables is { } variables
@@ -96,5 +98,4 @@ internal sealed class PromptRenderer
                 : null,
             Now = _clock.GetUtcNow(),
         };
-    }
 }

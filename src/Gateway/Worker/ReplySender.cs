@@ -1,121 +1,198 @@
-using System.Buffers;
-using System.Text;
+using System.Threading.Channels;
 using Gateway.Api.Wire;
 using Gateway.Domain.Interactions;
 using Gateway.Engine;
-using Gateway.Model.Text;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace Gateway.Worker;
 
-/// <summary>Sends one reply as JSON or as server-sent events.</summary>
-internal sealed class ReplySender(WorkerRuntime runtime, ChatCompletionRequest request, string? generation, int promptTokens)
+/// <summary>Sends the choices of one request as JSON or as server-sent events.</summary>
+internal sealed class ReplySender(WorkerRuntime runtime, ReplyPlan plan, string? generation)
 {
+    // Pieces that may wait for a slow client; behind them the readers wait, and the engine writes into memory reserved before.
+    private const int MaximumPieces = 64;
+
+    private readonly Dictionary<int, ReplyEnd> _ends = [];
+
     /// <summary>
-    /// Reads the reply to its end. A failure before the first text is an ordinary error response, so that a caller may retry;
-    /// later it becomes an error event and the stream ends without <c>[DONE]</c>.
+    /// Reads all choices to their ends. A failure before the first text is an ordinary error response, so that a caller may
+    /// retry; later it becomes an error event and the stream ends without <c>[DONE]</c>.
     /// </summary>
-    public async Task<IResult> SendAsync(HttpContext context, GenerationStream stream)
+    /// <param name="context">The request.</param>
+    /// <param name="streams">The replies, those to one prompt side by side.</param>
+    public async Task<IResult> SendAsync(HttpContext context, IReadOnlyList<GenerationStream> streams)
     {
-        var cancellation = context.RequestAborted;
         var head = new ReplyHead(
-            $"chatcmpl-{Guid.NewGuid():N}", runtime.Clock.GetUtcNow().ToUnixTimeSeconds(), request.Model, runtime.SystemFingerprint(generation), generation);
+            $"{plan.IdPrefix}-{Guid.NewGuid():N}", runtime.Clock.GetUtcNow().ToUnixTimeSeconds(), plan.Request.Model, runtime.SystemFingerprint(generation), generation);
         if (generation is not null)
         {
             context.Response.Headers["x-adapter-generation"] = generation;
         }
 
-        using var writer = new ChatCompletionWriter(head, request.IncludeUsage);
-        var reader = new ReplyReader(stream, new StreamingDecoder(runtime.Tokenizer, skipSpecialTokens: true), request.Stop);
-        await using var pieces = reader.ReadAsync(cancellation).GetAsyncEnumerator(cancellation);
-        return request.Stream
-            ? await StreamAsync(context.Response, writer, pieces, cancellation)
-            : await CompleteAsync(context.Response, writer, pieces, cancellation);
+        using var writer = plan.Writer(head);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        var pieces = Channel.CreateBounded<(int Choice, ReplyPiece Piece)>(new BoundedChannelOptions(MaximumPieces) { SingleReader = true });
+        var reading = ReadAllAsync(streams, pieces.Writer, stop.Token);
+        try
+        {
+            return plan.Request.Stream
+                ? await StreamAsync(context.Response, writer, pieces.Reader, streams.Count, context.RequestAborted)
+                : await CompleteAsync(context.Response, writer, pieces.Reader, streams.Count, context.RequestAborted);
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await reading.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 
-    private async Task<IResult> CompleteAsync(HttpResponse response, ChatCompletionWriter writer, IAsyncEnumerator<ReplyPiece> pieces, CancellationToken cancellation)
+    /// <summary>Reads every choice on its own; completes the channel when all have ended or one reading failed.</summary>
+    private async Task ReadAllAsync(IReadOnlyList<GenerationStream> streams, ChannelWriter<(int, ReplyPiece)> pieces, CancellationToken cancellation)
     {
-        var text = new StringBuilder();
-        while (await pieces.MoveNextAsync())
+        Exception? failure = null;
+        try
         {
-            var piece = pieces.Current;
-            text.Append(piece.Text);
-            if (Failure(piece) is { } error)
+            await Task.WhenAll(streams.Select(async (stream, choice) =>
             {
-                return new ApiErrorResult(error);
-            }
+                var reader = new ReplyReader(stream, plan, plan.Prompts[choice / plan.Drawn], runtime.Tokenizer);
+                await foreach (var piece in reader.ReadAsync(cancellation))
+                {
+                    await pieces.WriteAsync((choice, piece), cancellation);
+                }
+            }));
+        }
+        catch (Exception found)
+        {
+            failure = found;
+        }
 
-            if (piece.Finish is { } finish)
+        pieces.TryComplete(failure);
+    }
+
+    private async Task<IResult> CompleteAsync(
+        HttpResponse response, ReplyWriter writer, ChannelReader<(int Choice, ReplyPiece Piece)> pieces, int choices, CancellationToken cancellation)
+    {
+        var whole = Enumerable.Range(0, choices).Select(_ => new ReplyCollector()).ToArray();
+        await foreach (var (choice, piece) in pieces.ReadAllAsync(cancellation))
+        {
+            whole[choice].Add(piece.Delta);
+            if (piece.End is { } end)
             {
-                response.ContentType = "application/json";
-                writer.WriteCompletion(response.BodyWriter, text.ToString(), Name(finish), Usage(piece), piece.CachedPromptTokens);
-                await response.BodyWriter.FlushAsync(cancellation);
+                if (Failure(end) is { } error)
+                {
+                    return new ApiErrorResult(error);
+                }
+
+                _ends[choice] = end;
             }
         }
 
+        response.ContentType = "application/json";
+        writer.WriteWhole(response.BodyWriter, [.. Best().Select(choice => new WholeChoice(whole[choice].Whole(), EndOf(_ends[choice])))], Usage(), Cached());
+        await response.BodyWriter.FlushAsync(cancellation);
         return Results.Empty;
     }
 
-    private async Task<IResult> StreamAsync(HttpResponse response, ChatCompletionWriter writer, IAsyncEnumerator<ReplyPiece> pieces, CancellationToken cancellation)
+    private async Task<IResult> StreamAsync(
+        HttpResponse response, ReplyWriter writer, ChannelReader<(int Choice, ReplyPiece Piece)> pieces, int choices, CancellationToken cancellation)
     {
-        var started = false;
-        while (await pieces.MoveNextAsync())
+        var hasStarted = false;
+        while (await WaitAsync())
         {
-            var piece = pieces.Current;
-            var failure = Failure(piece);
-            if (!started)
+            while (pieces.TryRead(out var item))
             {
-                if (failure is not null)
+                var failure = item.Piece.End is { } end ? Failure(end) : null;
+                if (failure is not null && !hasStarted)
                 {
                     return new ApiErrorResult(failure);
                 }
 
-                started = true;
-                response.ContentType = "text/event-stream";
-                response.Headers.CacheControl = "no-cache";
-                response.HttpContext.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
-                writer.WriteRoleEvent(response.BodyWriter);
+                Start();
+                writer.WriteDelta(response.BodyWriter, item.Choice, item.Piece.Delta);
+                if (failure is not null)
+                {
+                    writer.WriteErrorEvent(response.BodyWriter, failure);
+                    await response.BodyWriter.FlushAsync(cancellation);
+                    return Results.Empty;
+                }
+
+                if (item.Piece.End is { } ended)
+                {
+                    _ends[item.Choice] = ended;
+                    writer.WriteFinish(response.BodyWriter, item.Choice, EndOf(ended));
+                }
             }
 
-            WriteEvents(response.BodyWriter, writer, piece, failure);
             await response.BodyWriter.FlushAsync(cancellation);
         }
 
+        if (plan.Request.IncludeUsage)
+        {
+            writer.WriteUsageEvent(response.BodyWriter, Usage(), Cached());
+        }
+
+        ReplyWriter.WriteDone(response.BodyWriter);
+        await response.BodyWriter.FlushAsync(cancellation);
         return Results.Empty;
-    }
 
-    private void WriteEvents(IBufferWriter<byte> output, ChatCompletionWriter writer, ReplyPiece piece, ApiError? failure)
-    {
-        if (piece.Text.Length > 0)
+        ValueTask<bool> WaitAsync() => KeepAlive.WaitAsync(pieces, runtime.Options.KeepAlive, runtime.Clock, PingAsync, cancellation);
+
+        async ValueTask PingAsync()
         {
-            writer.WriteContentEvent(output, piece.Text);
+            Start();
+            ReplyWriter.WritePing(response.BodyWriter);
+            await response.BodyWriter.FlushAsync(cancellation);
         }
 
-        if (failure is not null)
+        void Start()
         {
-            writer.WriteErrorEvent(output, failure);
-        }
-        else if (piece.Finish is { } finish)
-        {
-            writer.WriteFinishEvent(output, Name(finish));
-            if (request.IncludeUsage)
+            if (hasStarted)
             {
-                writer.WriteUsageEvent(output, Usage(piece), piece.CachedPromptTokens);
+                return;
             }
 
-            ChatCompletionWriter.WriteDone(output);
+            hasStarted = true;
+            response.ContentType = "text/event-stream";
+            response.Headers.CacheControl = "no-cache";
+            response.HttpContext.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
+            for (var choice = 0; choice < choices; choice++)
+            {
+                writer.WriteStart(response.BodyWriter, choice);
+            }
+        }
+    }
+
+    /// <summary>Of the replies to each prompt the likeliest, or all; equally likely ones in the order of their seeds.</summary>
+    private IEnumerable<int> Best()
+    {
+        for (var prompt = 0; prompt < plan.Prompts.Count; prompt++)
+        {
+            var drawn = Enumerable.Range(prompt * plan.Drawn, plan.Drawn);
+            foreach (var choice in plan.Drawn == plan.Request.N ? drawn : drawn.OrderByDescending(choice => _ends[choice].MeanLogprob).Take(plan.Request.N))
+            {
+                yield return choice;
+            }
         }
     }
 
     /// <summary>The engine cancels only what its caller gave up, so a cancelled end seen here is a failure too.</summary>
-    private static ApiError? Failure(ReplyPiece piece) => piece.Finish switch
+    private static ApiError? Failure(ReplyEnd end) => end.Finish switch
     {
-        FinishReason.Failed => ApiError.EngineFailed(piece.Error ?? "no reason was given."),
+        FinishReason.Failed => ApiError.EngineFailed(end.Error ?? "no reason was given."),
         FinishReason.Cancelled => ApiError.EngineFailed("the request was cancelled."),
         _ => null,
     };
 
-    private static string Name(FinishReason finish) => finish == FinishReason.Stop ? "stop" : "length";
+    private ChoiceEnd EndOf(ReplyEnd end)
+    {
+        var reason = end.Finish != FinishReason.Stop ? "length"
+            : !end.HasCalls ? "stop"
+            : plan.UsesFunctionCall ? "function_call" : "tool_calls";
+        return new ChoiceEnd(reason, end.Stop, end.EndToken is { } token && plan.Request.StopTokenIds.Contains(token) ? token : null);
+    }
 
-    private TokenUsage Usage(ReplyPiece piece) => new(promptTokens, piece.SampledTokens);
+    private TokenUsage Usage() => new(plan.Prompts.Sum(prompt => prompt.Ids.Length), _ends.Values.Sum(end => end.SampledTokens));
+
+    /// <summary>What the first reply to each prompt found; the others find what that one left.</summary>
+    private int Cached() => Enumerable.Range(0, plan.Prompts.Count).Sum(prompt => _ends[prompt * plan.Drawn].CachedPromptTokens);
 }

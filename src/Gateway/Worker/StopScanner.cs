@@ -4,12 +4,17 @@ namespace Gateway.Worker;
 /// Cuts a growing text at the first complete stop string. Text that could still become one is held back, so that nothing of a
 /// stop string is ever sent, wherever token borders fall.
 /// </summary>
-internal sealed class StopScanner(IReadOnlyList<string> stops)
+/// <param name="stops">The stop strings.</param>
+/// <param name="keepsStop">True to leave the stop string that ends the text in it.</param>
+internal sealed class StopScanner(IReadOnlyList<string> stops, bool keepsStop = false)
 {
     private string _held = "";
 
     /// <summary>True once a stop string was seen; later text is not looked at.</summary>
-    public bool Stopped { get; private set; }
+    public bool Stopped => Stop is not null;
+
+    /// <summary>The stop string that was seen.</summary>
+    public string? Stop { get; private set; }
 
     /// <summary>Takes more text and returns what is safe to send.</summary>
     public string Append(string text)
@@ -20,11 +25,11 @@ internal sealed class StopScanner(IReadOnlyList<string> stops)
         }
 
         var buffer = _held + text;
-        if (FirstMatch(buffer) is { } start)
+        if (FirstMatch(buffer) is { } match)
         {
-            Stopped = true;
+            Stop = match.Stop;
             _held = "";
-            return buffer[..start];
+            return buffer[..(match.Start + (keepsStop ? match.Stop.Length : 0))];
         }
 
         var safe = buffer.Length - HeldLength(buffer);
@@ -41,20 +46,20 @@ internal sealed class StopScanner(IReadOnlyList<string> stops)
     }
 
     /// <summary>Start of the stop string that is complete first; of several that end together the longest.</summary>
-    private int? FirstMatch(string buffer)
+    private (int Start, string Stop)? FirstMatch(string buffer)
     {
-        int? start = null;
+        (int Start, string Stop)? match = null;
         var end = int.MaxValue;
         foreach (var stop in stops)
         {
             var at = buffer.IndexOf(stop, StringComparison.Ordinal);
-            if (at >= 0 && (at + stop.Length < end || (at + stop.Length == end && at < start)))
+            if (at >= 0 && (at + stop.Length < end || (at + stop.Length == end && at < match!.Value.Start)))
             {
-                (start, end) = (at, at + stop.Length);
+                (match, end) = ((at, stop), at + stop.Length);
             }
         }
 
-        return start;
+        return match;
     }
 
     /// <summary>Length of the longest suffix that is a proper prefix of a stop string.</summary>

@@ -19,6 +19,10 @@ public static class WorkerEndpoints
 
         // The return types are written out, or the results would be taken for those of a plain request delegate and dropped.
         guarded.MapPost("/v1/chat/completions", Task<IResult> (HttpContext context) => new ChatEndpoint(runtime).AnswerAsync(context));
+        guarded.MapPost("/v1/completions", Task<IResult> (HttpContext context) => new CompletionEndpoint(runtime).AnswerAsync(context));
+        guarded.MapPost("/v1/embeddings", Task<IResult> (HttpContext context) => new EmbeddingEndpoint(runtime).AnswerAsync(context));
+        guarded.MapPost("/tokenize", Task<IResult> (HttpContext context) => new TokenEndpoints(runtime).TokenizeAsync(context));
+        guarded.MapPost("/detokenize", Task<IResult> (HttpContext context) => new TokenEndpoints(runtime).DetokenizeAsync(context));
         guarded.MapGet("/v1/models", () => ModelList.Describe(runtime));
         guarded.MapGet("/metrics", () => WorkerMetrics.Describe(runtime));
         guarded.MapGet("/version", () => ModelList.DescribeVersion(runtime));

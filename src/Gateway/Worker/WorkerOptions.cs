@@ -41,6 +41,9 @@ public sealed record WorkerOptions
     /// <summary>Memory for adapters where nothing is said: a hundred of rank 16 on a model of 135 million weights, in bfloat16.</summary>
     public const long DefaultAdapterBytes = 1L << 30;
 
+    /// <summary>How long a stream may be silent before a comment is sent.</summary>
+    public TimeSpan KeepAlive { get; init; } = TimeSpan.FromSeconds(15);
+
     /// <summary>Largest request body in bytes.</summary>
     public long MaximumBodyBytes { get; init; } = 8L << 20;
 }

@@ -181,7 +181,7 @@ public sealed class ChatRoadTests : IAsyncLifetime
     [InlineData("""{"model":"nobody","messages":[{"role":"user","content":"Hi"}]}""", 404, "model_not_found")]
     [InlineData("""{"model":"starter--0123456789ab","messages":[{"role":"user","content":"Hi"}]}""", 404, "model_not_found")]
     [InlineData("""{"model":"starter","messages":[]}""", 400, "invalid_value")]
-    [InlineData("""{"model":"starter","messages":[{"role":"user","content":"Hi"}],"n":2}""", 400, "unsupported_parameter")]
+    [InlineData("""{"model":"starter","messages":[{"role":"user","content":"Hi"}],"use_beam_search":true}""", 400, "unsupported_parameter")]
     [InlineData("""{"model":""", 400, "invalid_json")]
     public async Task What_names_no_deployment_or_is_malformed_is_not_an_interaction(string body, int status, string code)
     {

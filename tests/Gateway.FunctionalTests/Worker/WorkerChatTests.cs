@@ -124,7 +124,7 @@ public sealed class WorkerChatTests(WorkerServer server) : IClassFixture<WorkerS
     [InlineData("[]", 400, "invalid_json", null)]
     [InlineData("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", 400, "missing_required_parameter", "model")]
     [InlineData("{\"model\":\"nobody\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", 404, "model_not_found", "model")]
-    [InlineData("{\"model\":\"tiny\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"n\":2}", 400, "unsupported_parameter", "n")]
+    [InlineData("{\"model\":\"tiny\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"use_beam_search\":true}", 400, "unsupported_parameter", "use_beam_search")]
     [InlineData("{\"model\":\"tiny\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"max_tokens\":9000}", 400, "context_length_exceeded", "messages")]
     [InlineData("{\"model\":\"tiny\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"chat_template\":\"{% nonsense %}\"}", 400, "invalid_value", "chat_template")]
     public async Task BadRequests_GetTheRightErrorAndTheWorkerLivesOn(string body, int status, string code, string? param)

@@ -22,7 +22,14 @@ public sealed class WorkerServer : IAsyncLifetime
     /// <summary>The model name it serves.</summary>
     public const string ModelName = "tiny";
 
-    public TinyModel Model { get; } = new(contextLength: 8192);
+    public WorkerServer()
+        : this(contextLength: 8192)
+    {
+    }
+
+    internal WorkerServer(int contextLength) => Model = new TinyModel(contextLength);
+
+    public TinyModel Model { get; }
 
     public WorkerRuntime Runtime { get; private set; } = null!;
 

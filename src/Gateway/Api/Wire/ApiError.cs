@@ -55,10 +55,10 @@ public sealed record ApiError(int Status, string Type, string Code, string Messa
         new(400, InvalidRequest, "unknown_parameter", $"Unrecognized request argument: '{param}'. Remove it from the request.", param);
 
     /// <summary>400: prompt and reply do not fit into the context.</summary>
-    public static ApiError ContextLengthExceeded(int promptTokens, int replyTokens, int contextLength) =>
+    public static ApiError ContextLengthExceeded(int promptTokens, int replyTokens, int contextLength, string parameter = "messages") =>
         new(400, InvalidRequest, "context_length_exceeded",
-            $"This model's maximum context length is {contextLength} tokens, but {promptTokens + replyTokens} were requested ({promptTokens} in the messages, {replyTokens} for the reply). Shorten the messages or lower max_completion_tokens.",
-            "messages");
+            $"This model's maximum context length is {contextLength} tokens, but {(long)promptTokens + replyTokens} were requested ({promptTokens} in '{parameter}', {replyTokens} for the reply). Shorten '{parameter}' or ask for a shorter reply.",
+            parameter);
 
     /// <summary>401: no key, or one that is unknown or expired.</summary>
     public static ApiError InvalidApiKey() =>

@@ -16,6 +16,7 @@ public sealed class ApiErrorResult(ApiError error) : IResult
         if (error.RetryAfterSeconds is { } seconds)
         {
             response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+            response.Headers["retry-after-ms"] = (seconds * 1000L).ToString(CultureInfo.InvariantCulture);
         }
 
         if (error.ShouldRetry is { } retry)

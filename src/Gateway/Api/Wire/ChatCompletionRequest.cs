@@ -8,55 +8,31 @@ namespace Gateway.Api.Wire;
 /// A checked body of <c>POST /v1/chat/completions</c>. Null means that the caller did not give the field. Elements
 /// (<see cref="Tools"/>, <see cref="TemplateVariables"/>, tool calls) are copies and outlive the parsed document.
 /// </summary>
-public sealed record ChatCompletionRequest
+public sealed record ChatCompletionRequest : InferenceRequest
 {
-    /// <summary>The model asked for.</summary>
-    public required string Model { get; init; }
-
     /// <summary>The conversation, at least one message; role <c>developer</c> is kept as given.</summary>
     public required IReadOnlyList<ChatMessage> Messages { get; init; }
 
-    /// <summary>The tools array for the template, or null.</summary>
+    /// <summary>The tools that the model sees, as an array for the template; null when there are none or none may be called.</summary>
     public JsonElement? Tools { get; init; }
 
-    /// <summary>0 is greedy.</summary>
-    public double? Temperature { get; init; }
+    /// <summary>The functions of <see cref="Tools"/>.</summary>
+    public IReadOnlyList<ToolFunction> Functions { get; init; } = [];
 
-    /// <summary>Nucleus mass.</summary>
-    public double? TopP { get; init; }
+    /// <summary>Whether the model may or must call them.</summary>
+    public ToolMode ToolMode { get; init; }
 
-    /// <summary>Number of candidates; 0 or −1 is off.</summary>
-    public int? TopK { get; init; }
+    /// <summary>The only function that may be called when a call is required, or null for any.</summary>
+    public string? RequiredFunction { get; init; }
 
-    /// <summary>Seed of the draws.</summary>
-    public long? Seed { get; init; }
+    /// <summary>False for at most one call.</summary>
+    public bool ParallelCalls { get; init; } = true;
 
-    /// <summary>One to four non-empty stop strings; empty when not given.</summary>
-    public IReadOnlyList<string> Stop { get; init; } = [];
+    /// <summary>True when the caller used <c>functions</c> and gets its call as <c>function_call</c>.</summary>
+    public bool UsesFunctionCall { get; init; }
 
-    /// <summary>Token limit of the reply: <c>max_completion_tokens</c>, else <c>max_tokens</c>.</summary>
-    public int? MaxTokens { get; init; }
-
-    /// <summary>True to generate past end tokens, for benchmarks.</summary>
-    public bool IgnoreEnd { get; init; }
-
-    /// <summary>True for server-sent events.</summary>
-    public bool Stream { get; init; }
-
-    /// <summary>True when the stream ends with a usage chunk.</summary>
-    public bool IncludeUsage { get; init; }
-
-    /// <summary>The end user (deprecated spelling).</summary>
-    public string? User { get; init; }
-
-    /// <summary>The end user.</summary>
-    public string? SafetyIdentifier { get; init; }
-
-    /// <summary>The caller's cache key; a stickiness unit of last resort.</summary>
-    public string? PromptCacheKey { get; init; }
-
-    /// <summary>Up to 16 pairs stored with the interaction.</summary>
-    public IReadOnlyDictionary<string, string>? Metadata { get; init; }
+    /// <summary>True to keep the completion for <c>GET /v1/chat/completions</c>.</summary>
+    public bool Store { get; init; }
 
     /// <summary>A chat template that replaces the model's own.</summary>
     public string? ChatTemplate { get; init; }
@@ -64,14 +40,8 @@ public sealed record ChatCompletionRequest
     /// <summary>Extra variables for the template, an object; <c>reasoning_effort</c> is merged in when given.</summary>
     public IReadOnlyDictionary<string, JsonElement>? TemplateVariables { get; init; }
 
-    /// <summary>What the reply must look like, or null for any text.</summary>
-    public ReplyFormat? Format { get; init; }
-
     /// <summary>False to render without the assistant header.</summary>
     public bool AddGenerationPrompt { get; init; } = true;
-
-    /// <summary>Fields that were accepted without effect, for the header <c>x-ignored-parameters</c>.</summary>
-    public IReadOnlyList<string> IgnoredParameters { get; init; } = [];
 
     /// <summary>Checks every field of <paramref name="body"/>; <paramref name="error"/> names the first that is wrong.</summary>
     public static bool TryParse(

@@ -1,164 +1,167 @@
 using System.Buffers;
-using System.Text.Json;
-using Gateway.Domain.Interactions;
 
 namespace Gateway.Api.Wire;
 
-/// <summary>What every part of one reply repeats: identical in each chunk of a stream.</summary>
-/// <param name="Id"><c>chatcmpl-…</c>.</param>
-/// <param name="Created">Unix seconds.</param>
-/// <param name="Model">The model name the client sees.</param>
-/// <param name="SystemFingerprint">Short hash of what produced the reply, or null.</param>
-/// <param name="AdapterGeneration">The generation that answered; null for the base model.</param>
-public sealed record ReplyHead(string Id, long Created, string Model, string? SystemFingerprint, string? AdapterGeneration);
-
-/// <summary>
-/// Writes chat completions, whole (<see cref="WriteCompletion"/>) or as server-sent events. Holds the buffers of one reply:
-/// not thread-safe; dispose at the end of the reply.
-/// </summary>
-public sealed class ChatCompletionWriter(ReplyHead head, bool includeUsage) : IDisposable
+/// <summary>Writes chat completions. A caller that used <c>functions</c> gets its call as <c>function_call</c>.</summary>
+public sealed class ChatCompletionWriter(ReplyHead head, bool includeUsage, bool usesFunctionCall = false) : ReplyWriter(head, includeUsage)
 {
-    private readonly ArrayBufferWriter<byte> _event = new(512);
-    private readonly Utf8JsonWriter _json = new(Stream.Null, WireJson.WriterOptions);
+    private protected override string WholeKind => "chat.completion";
 
-    /// <summary>The body of a reply that is not streamed.</summary>
-    public void WriteCompletion(IBufferWriter<byte> output, string content, string finishReason, TokenUsage usage, int cachedPromptTokens)
-    {
-        _json.Reset(output);
-        WriteHead("chat.completion");
-        _json.WriteStartArray("choices");
-        _json.WriteStartObject();
-        _json.WriteNumber("index", 0);
-        _json.WriteStartObject("message");
-        _json.WriteString("role", "assistant");
-        _json.WriteString("content", content);
-        _json.WriteNull("refusal");
-        _json.WriteEndObject();
-        _json.WriteNull("logprobs");
-        _json.WriteString("finish_reason", finishReason);
-        _json.WriteEndObject();
-        _json.WriteEndArray();
-        WriteUsage(usage, cachedPromptTokens);
-        WriteTail();
-    }
-
-    /// <summary>The first event: the assistant's role with empty content.</summary>
-    public void WriteRoleEvent(IBufferWriter<byte> output)
-    {
-        BeginChoice();
-        _json.WriteString("role", "assistant");
-        _json.WriteString("content", "");
-        EndChoice(output, finishReason: null);
-    }
-
-    /// <summary>An event with more text.</summary>
-    public void WriteContentEvent(IBufferWriter<byte> output, ReadOnlySpan<char> text)
-    {
-        BeginChoice();
-        _json.WriteString("content", text);
-        EndChoice(output, finishReason: null);
-    }
-
-    /// <summary>The choice's last event: an empty delta with the reason.</summary>
-    public void WriteFinishEvent(IBufferWriter<byte> output, string finishReason)
-    {
-        BeginChoice();
-        EndChoice(output, finishReason);
-    }
-
-    /// <summary>The extra event without choices that carries the usage.</summary>
-    public void WriteUsageEvent(IBufferWriter<byte> output, TokenUsage usage, int cachedPromptTokens)
-    {
-        BeginEvent();
-        _json.WriteStartArray("choices");
-        _json.WriteEndArray();
-        WriteUsage(usage, cachedPromptTokens);
-        WriteTail();
-        EndEvent(output);
-    }
-
-    /// <summary>The failure of a stream whose headers are gone; the body then ends without <c>[DONE]</c>.</summary>
-    public void WriteErrorEvent(IBufferWriter<byte> output, ApiError error)
-    {
-        _event.ResetWrittenCount();
-        _json.Reset(_event);
-        error.WriteTo(_json);
-        _json.Flush();
-        EndEvent(output);
-    }
-
-    /// <summary>The end marker of a stream that is complete.</summary>
-    public static void WriteDone(IBufferWriter<byte> output) => output.Write("data: [DONE]\n\n"u8);
+    private protected override string EventKind => "chat.completion.chunk";
 
     /// <inheritdoc/>
-    public void Dispose() => _json.Dispose();
-
-    private void BeginEvent()
+    public override void WriteStart(IBufferWriter<byte> output, int choice)
     {
-        _event.ResetWrittenCount();
-        _json.Reset(_event);
-        WriteHead("chat.completion.chunk");
+        BeginChoice(choice);
+        Json.WriteStartObject("delta");
+        Json.WriteString("role", "assistant");
+        Json.WriteString("content", "");
+        Json.WriteEndObject();
+        Json.WriteNull("logprobs");
+        EndChoice(output, end: null);
     }
 
-    private void BeginChoice()
+    /// <summary>Text and each call's news are events of their own; the first carries the tokens.</summary>
+    public override void WriteDelta(IBufferWriter<byte> output, int choice, ReplyDelta delta)
     {
-        BeginEvent();
-        _json.WriteStartArray("choices");
-        _json.WriteStartObject();
-        _json.WriteNumber("index", 0);
-        _json.WriteStartObject("delta");
-    }
-
-    private void EndChoice(IBufferWriter<byte> output, string? finishReason)
-    {
-        _json.WriteEndObject();
-        _json.WriteNull("logprobs");
-        _json.WriteString("finish_reason", finishReason);
-        _json.WriteEndObject();
-        _json.WriteEndArray();
-        if (includeUsage)
+        var tokens = delta.Tokens;
+        if (delta.Text.Length > 0 || (delta.Calls.Count == 0 && tokens.Count > 0))
         {
-            _json.WriteNull("usage");
+            BeginChoice(choice);
+            Json.WriteStartObject("delta");
+            Json.WriteString("content", delta.Text);
+            Json.WriteEndObject();
+            WriteLogprobs(tokens);
+            EndChoice(output, end: null);
+            tokens = [];
         }
 
-        WriteTail();
-        EndEvent(output);
+        foreach (var call in delta.Calls)
+        {
+            BeginChoice(choice);
+            Json.WriteStartObject("delta");
+            WriteCall(call);
+            Json.WriteEndObject();
+            WriteLogprobs(tokens);
+            EndChoice(output, end: null);
+            tokens = [];
+        }
     }
 
-    private void EndEvent(IBufferWriter<byte> output)
+    /// <inheritdoc/>
+    public override void WriteFinish(IBufferWriter<byte> output, int choice, ChoiceEnd end)
     {
-        output.Write("data: "u8);
-        output.Write(_event.WrittenSpan);
-        output.Write("\n\n"u8);
+        BeginChoice(choice);
+        Json.WriteStartObject("delta");
+        Json.WriteEndObject();
+        Json.WriteNull("logprobs");
+        EndChoice(output, end);
     }
 
-    private void WriteHead(string kind)
+    private protected override void WriteWholeChoice(ReplyDelta whole)
     {
-        _json.WriteStartObject();
-        _json.WriteString("id", head.Id);
-        _json.WriteString("object", kind);
-        _json.WriteNumber("created", head.Created);
-        _json.WriteString("model", head.Model);
+        Json.WriteStartObject("message");
+        Json.WriteString("role", "assistant");
+        Json.WriteString("content", whole.Calls.Count > 0 && whole.Text.Length == 0 ? null : whole.Text);
+        Json.WriteNull("refusal");
+        if (usesFunctionCall && whole.Calls is [var only, ..])
+        {
+            WriteFunction("function_call", only);
+        }
+        else if (whole.Calls.Count > 0)
+        {
+            Json.WriteStartArray("tool_calls");
+            foreach (var call in whole.Calls)
+            {
+                Json.WriteStartObject();
+                Json.WriteString("id", call.Id);
+                Json.WriteString("type", "function");
+                WriteFunction("function", call);
+                Json.WriteEndObject();
+            }
+
+            Json.WriteEndArray();
+        }
+
+        Json.WriteEndObject();
+        WriteLogprobs(whole.Tokens);
     }
 
-    private void WriteTail()
+    private void WriteCall(ToolCallDelta call)
     {
-        _json.WriteString("service_tier", "default");
-        _json.WriteString("system_fingerprint", head.SystemFingerprint);
-        _json.WriteString("adapter_generation", head.AdapterGeneration);
-        _json.WriteEndObject();
-        _json.Flush();
+        if (usesFunctionCall)
+        {
+            WriteFunction("function_call", call);
+            return;
+        }
+
+        Json.WriteStartArray("tool_calls");
+        Json.WriteStartObject();
+        Json.WriteNumber("index", call.Index);
+        if (call.Id is not null)
+        {
+            Json.WriteString("id", call.Id);
+            Json.WriteString("type", "function");
+        }
+
+        WriteFunction("function", call);
+        Json.WriteEndObject();
+        Json.WriteEndArray();
     }
 
-    private void WriteUsage(TokenUsage usage, int cachedPromptTokens)
+    private void WriteFunction(string member, ToolCallDelta call)
     {
-        _json.WriteStartObject("usage");
-        _json.WriteNumber("prompt_tokens", usage.PromptTokens);
-        _json.WriteNumber("completion_tokens", usage.CompletionTokens);
-        _json.WriteNumber("total_tokens", usage.PromptTokens + usage.CompletionTokens);
-        _json.WriteStartObject("prompt_tokens_details");
-        _json.WriteNumber("cached_tokens", cachedPromptTokens);
-        _json.WriteEndObject();
-        _json.WriteEndObject();
+        Json.WriteStartObject(member);
+        if (call.Name is not null)
+        {
+            Json.WriteString("name", call.Name);
+        }
+
+        Json.WriteString("arguments", call.Arguments);
+        Json.WriteEndObject();
+    }
+
+    private void WriteLogprobs(IReadOnlyList<ScoredToken> tokens)
+    {
+        if (tokens.Count == 0)
+        {
+            Json.WriteNull("logprobs");
+            return;
+        }
+
+        Json.WriteStartObject("logprobs");
+        Json.WriteStartArray("content");
+        foreach (var token in tokens)
+        {
+            Json.WriteStartObject();
+            WriteToken(token);
+            Json.WriteStartArray("top_logprobs");
+            foreach (var alternative in token.Alternatives)
+            {
+                Json.WriteStartObject();
+                WriteToken(alternative);
+                Json.WriteEndObject();
+            }
+
+            Json.WriteEndArray();
+            Json.WriteEndObject();
+        }
+
+        Json.WriteEndArray();
+        Json.WriteNull("refusal");
+        Json.WriteEndObject();
+    }
+
+    private void WriteToken(ScoredToken token)
+    {
+        Json.WriteString("token", token.Piece);
+        Json.WriteNumber("logprob", token.Logprob ?? 0);
+        Json.WriteStartArray("bytes");
+        foreach (var value in token.Bytes)
+        {
+            Json.WriteNumberValue(value);
+        }
+
+        Json.WriteEndArray();
     }
 }

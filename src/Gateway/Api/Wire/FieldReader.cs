@@ -63,6 +63,19 @@ public sealed class FieldReader
         return null;
     }
 
+    /// <summary>An array of token ids.</summary>
+    public IReadOnlyList<int>? Integers(JsonElement value, string path, int most)
+    {
+        if (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() <= most
+            && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var id) && id >= 0))
+        {
+            return [.. value.EnumerateArray().Select(item => item.GetInt32())];
+        }
+
+        Fail(ApiError.InvalidValue(path, string.Create(CultureInfo.InvariantCulture, $"expected an array of at most {most} token ids.")));
+        return null;
+    }
+
     /// <summary>The value itself when it has the expected kind.</summary>
     public JsonElement? OfKind(JsonElement value, string path, JsonValueKind kind)
     {

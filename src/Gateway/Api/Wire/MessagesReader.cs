@@ -8,6 +8,7 @@ namespace Gateway.Api.Wire;
 internal sealed class MessagesReader(FieldReader fields)
 {
     private readonly HashSet<string> _callIds = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _functionCalls = new(StringComparer.Ordinal);
 
     /// <summary>The messages, or null after a failure.</summary>
     public IReadOnlyList<ChatMessage>? Read(JsonElement value)
@@ -58,11 +59,12 @@ internal sealed class MessagesReader(FieldReader fields)
             "system" or "developer" or "user" => new ChatMessage { Role = role, Content = content, Name = name },
             "assistant" => ReadAssistant(item, path, content, name),
             "tool" => ReadToolResult(item, path, content, name),
-            "function" => new ChatMessage { Role = "tool", Content = content, Name = name },
+            "function" => ReadFunctionResult(path, content, name),
             _ => null,
         };
         if (message is null)
         {
+            // A more precise failure stands.
             fields.Fail(ApiError.InvalidValue($"{path}.role", "expected system, developer, user, assistant or tool."));
         }
         else if (message.Content is null && message.ToolCalls is null)
@@ -75,11 +77,6 @@ internal sealed class MessagesReader(FieldReader fields)
 
     private ChatMessage ReadAssistant(JsonElement item, string path, string? content, string? name)
     {
-        if (Given(item, "function_call") is not null)
-        {
-            fields.Fail(ApiError.UnsupportedParameter($"{path}.function_call", "Use 'tool_calls' instead."));
-        }
-
         if (content is null && Given(item, "refusal") is { } refusal)
         {
             content = fields.Text(refusal, $"{path}.refusal");
@@ -91,6 +88,10 @@ internal sealed class MessagesReader(FieldReader fields)
         {
             calls = array.Clone();
             ReadCalls(array, $"{path}.tool_calls");
+        }
+        else if (Given(item, "function_call") is { } call)
+        {
+            calls = ReadFunctionCall(call, $"{path}.function_call");
         }
 
         return new ChatMessage { Role = "assistant", Content = content, Name = name, ToolCalls = calls };
@@ -118,6 +119,35 @@ internal sealed class MessagesReader(FieldReader fields)
                 _callIds.Add(text);
             }
         }
+    }
+
+    /// <summary>The elder of tool calls: one call without an id, which gets one.</summary>
+    private JsonElement? ReadFunctionCall(JsonElement call, string path)
+    {
+        if (call.ValueKind != JsonValueKind.Object
+            || Given(call, "name") is not { ValueKind: JsonValueKind.String } name
+            || Given(call, "arguments") is not { ValueKind: JsonValueKind.String })
+        {
+            fields.Fail(ApiError.InvalidValue(path, "expected {name, arguments} with arguments as a JSON string."));
+            return null;
+        }
+
+        var id = $"call_{_callIds.Count}";
+        _callIds.Add(id);
+        _functionCalls[name.GetString()!] = id;
+        using var document = JsonDocument.Parse($$"""[{"id":"{{id}}","type":"function","function":{{call.GetRawText()}}}]""");
+        return document.RootElement.Clone();
+    }
+
+    private ChatMessage? ReadFunctionResult(string path, string? content, string? name)
+    {
+        if (name is null || !_functionCalls.TryGetValue(name, out var id))
+        {
+            fields.Fail(ApiError.InvalidValue($"{path}.name", "no earlier assistant message called a function of this name."));
+            return null;
+        }
+
+        return new ChatMessage { Role = "tool", Content = content, Name = name, ToolCallId = id };
     }
 
     private ChatMessage ReadToolResult(JsonElement item, string path, string? content, string? name)

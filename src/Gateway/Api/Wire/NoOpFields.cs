@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace Gateway.Api.Wire;
 
 /// <summary>
-/// Known fields of chat completions (OpenAI's and vLLM's) that change nothing here. A field whose value would change the reply
+/// Known fields of completions (OpenAI's and vLLM's) that change nothing here. A field whose value would change the reply
 /// is refused by name; a value that asks for the default behaviour is accepted.
 /// </summary>
 internal static class NoOpFields
@@ -13,17 +13,6 @@ internal static class NoOpFields
         new Dictionary<string, Func<JsonElement, bool>>(StringComparer.Ordinal)
         {
             // OpenAI
-            ["n"] = IsNumber(1),
-            ["frequency_penalty"] = IsNumber(0),
-            ["presence_penalty"] = IsNumber(0),
-            ["logit_bias"] = IsEmptyObject,
-            ["logprobs"] = IsFalse,
-            ["top_logprobs"] = IsNumber(0),
-            ["tool_choice"] = value => IsText(value, "none") || IsText(value, "auto"),
-            ["parallel_tool_calls"] = value => value.ValueKind == JsonValueKind.True,
-            ["functions"] = IsEmptyArray,
-            ["function_call"] = value => IsText(value, "none"),
-            ["store"] = IsTruth,
             ["service_tier"] = IsString,
             ["verbosity"] = IsString,
             ["prediction"] = Never,
@@ -31,11 +20,6 @@ internal static class NoOpFields
             ["audio"] = Never,
 
             // vLLM
-            ["min_p"] = IsNumber(0),
-            ["repetition_penalty"] = IsNumber(1),
-            ["min_tokens"] = IsNumber(0),
-            ["stop_token_ids"] = IsEmptyArray,
-            ["include_stop_str_in_output"] = IsFalse,
             ["bad_words"] = IsEmptyArray,
             ["allowed_token_ids"] = Never,
             ["logprob_token_ids"] = IsEmptyArray,
@@ -44,7 +28,6 @@ internal static class NoOpFields
             ["return_tokens_as_token_ids"] = IsFalse,
             ["truncate_prompt_tokens"] = IsNumber(-1),
             ["truncation_side"] = IsString,
-            ["skip_special_tokens"] = value => value.ValueKind == JsonValueKind.True,
             ["spaces_between_special_tokens"] = value => value.ValueKind == JsonValueKind.True,
             ["continue_final_message"] = IsFalse,
             ["add_special_tokens"] = IsFalse,
@@ -53,7 +36,6 @@ internal static class NoOpFields
             ["priority"] = IsNumber(0),
             ["request_id"] = Never,
             ["session_id"] = IsString,
-            ["cache_salt"] = IsString, // no prompt state is shared between requests, so every salt is honoured
             ["use_beam_search"] = IsFalse,
             ["length_penalty"] = IsNumber(1),
             ["include_reasoning"] = value => value.ValueKind == JsonValueKind.True,
@@ -81,15 +63,11 @@ internal static class NoOpFields
 
     private static bool IsFalse(JsonElement value) => value.ValueKind == JsonValueKind.False;
 
-    private static bool IsTruth(JsonElement value) => value.ValueKind is JsonValueKind.True or JsonValueKind.False;
-
     private static bool IsString(JsonElement value) => value.ValueKind == JsonValueKind.String;
 
     private static bool IsText(JsonElement value, string text) => IsString(value) && value.ValueEquals(text);
 
     private static bool IsEmptyArray(JsonElement value) => value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0;
-
-    private static bool IsEmptyObject(JsonElement value) => value.ValueKind == JsonValueKind.Object && !value.EnumerateObject().Any();
 
     private static Func<JsonElement, bool> IsNumber(double number) =>
         value => value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var given) && given == number;

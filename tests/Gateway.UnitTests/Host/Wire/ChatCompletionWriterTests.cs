@@ -17,7 +17,7 @@ public sealed class ChatCompletionWriterTests
         var output = new ArrayBufferWriter<byte>();
         using var writer = new ChatCompletionWriter(Head with { AdapterGeneration = "ab" }, includeUsage: false);
 
-        writer.WriteCompletion(output, "é \"x\"", "stop", new TokenUsage(3, 2), cachedPromptTokens: 1);
+        writer.WriteWhole(output, [new WholeChoice(new ReplyDelta("é \"x\"", [], []), new ChoiceEnd("stop"))], new TokenUsage(3, 2), cachedPromptTokens: 1);
 
         Assert.Equal(
             """{"id":"chatcmpl-1","object":"chat.completion","created":7,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"é \"x\"","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"prompt_tokens_details":{"cached_tokens":1}},"service_tier":"default","system_fingerprint":null,"adapter_generation":"ab"}""",
@@ -32,15 +32,15 @@ public sealed class ChatCompletionWriterTests
         var output = new ArrayBufferWriter<byte>();
         using var writer = new ChatCompletionWriter(Head, includeUsage);
 
-        writer.WriteRoleEvent(output);
-        writer.WriteContentEvent(output, "hi");
-        writer.WriteFinishEvent(output, "length");
+        writer.WriteStart(output, 0);
+        writer.WriteDelta(output, 0, new ReplyDelta("hi", [], []));
+        writer.WriteFinish(output, 0, new ChoiceEnd("length"));
         if (includeUsage)
         {
             writer.WriteUsageEvent(output, new TokenUsage(3, 2), cachedPromptTokens: 1);
         }
 
-        ChatCompletionWriter.WriteDone(output);
+        ReplyWriter.WriteDone(output);
 
         const string open = "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"m\",\"choices\":[";
         const string close = "\"service_tier\":\"default\",\"system_fingerprint\":null,\"adapter_generation\":null}\n\n";

@@ -1,0 +1,72 @@
+using System.Text;
+using System.Text.Json;
+using Gateway.Api.Wire;
+
+namespace Gateway.FrontDoor;
+
+/// <summary>What is known of one choice while it passes by.</summary>
+internal sealed class ChoiceRecord
+{
+    private readonly StringBuilder _text = new();
+    private readonly SortedDictionary<int, Call> _calls = [];
+
+    /// <summary>Its text so far.</summary>
+    public string Text => _text.ToString();
+
+    /// <summary>The reason it ended with, or null.</summary>
+    public string? FinishReason { get; set; }
+
+    /// <summary>Its calls as OpenAI's array, or null when it has none.</summary>
+    public JsonElement? ToolCalls => _calls.Count == 0 ? null : WireJson.Element(writer =>
+    {
+        writer.WriteStartArray();
+        foreach (var call in _calls.Values)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("id", call.Id);
+            writer.WriteString("type", "function");
+            writer.WriteStartObject("function");
+            writer.WriteString("name", call.Name);
+            writer.WriteString("arguments", call.Arguments.ToString());
+            writer.WriteEndObject();
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+    });
+
+    /// <summary>Adds text.</summary>
+    public void AddText(string text) => _text.Append(text);
+
+    /// <summary>Adds whole calls or news of them.</summary>
+    /// <exception cref="InvalidOperationException">A member has another type than the dialect says.</exception>
+    public void AddCalls(JsonElement calls)
+    {
+        foreach (var (place, news) in calls.EnumerateArray().Index())
+        {
+            var index = news.TryGetProperty("index", out var given) ? given.GetInt32() : place;
+            if (!_calls.TryGetValue(index, out var call))
+            {
+                _calls.Add(index, call = new Call());
+            }
+
+            call.Id ??= Member(news, "id");
+            if (news.TryGetProperty("function", out var function))
+            {
+                call.Name ??= Member(function, "name");
+                call.Arguments.Append(Member(function, "arguments"));
+            }
+        }
+    }
+
+    private static string? Member(JsonElement item, string name) => item.TryGetProperty(name, out var value) ? value.GetString() : null;
+
+    private sealed class Call
+    {
+        public string? Id { get; set; }
+
+        public string? Name { get; set; }
+
+        public StringBuilder Arguments { get; } = new();
+    }
+}

@@ -1,0 +1,118 @@
+using System.Text.Json;
+using Gateway.Api.Wire;
+using Gateway.Security;
+
+namespace Gateway.FrontDoor;
+
+/// <summary>
+/// The road of <c>POST /v1/embeddings</c>: resolve the deployment, have a worker with its adapter answer, restore the public
+/// name. There is no reply to learn from, so nothing is recorded.
+/// </summary>
+public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, WorkerAdapters adapters, WorkerClient client, ResponseIdSigner ids)
+{
+    private const long MaximumBodyBytes = 8 << 20;
+
+    /// <summary>Answers the request.</summary>
+    public async Task<IResult> HandleAsync(HttpContext context)
+    {
+        var body = await JsonBody.ReadAsync(context.Request, MaximumBodyBytes, context.RequestAborted);
+        using var document = body.Document;
+        if (document is null)
+        {
+            return new ApiErrorResult(body.Error!);
+        }
+
+        if (!EmbeddingRequest.TryParse(document.RootElement, out var request, out var invalid))
+        {
+            return new ApiErrorResult(invalid);
+        }
+
+        var conversation = context.Request.Headers[RandomisationUnit.Header].ToString();
+        var unit = conversation.Length > 0 ? new RandomisationUnit(conversation, "header") : new RandomisationUnit(request.User ?? ids.Issue(), "request");
+        if (routing.Current.Choose(request.Model, unit) is not { } assigned)
+        {
+            return new ApiErrorResult(ApiError.ModelNotFound(request.Model));
+        }
+
+        if (request.IgnoredParameters.Count > 0)
+        {
+            context.Response.Headers[IgnoredParameters.HeaderName] = IgnoredParameters.HeaderValue(request.IgnoredParameters);
+        }
+
+        return await AskAsync(request, assigned, context.RequestAborted);
+    }
+
+    /// <summary>Tries workers until one answers, or says that the request is at fault.</summary>
+    private async Task<IResult> AskAsync(EmbeddingRequest request, Assigned assigned, CancellationToken cancellationToken)
+    {
+        var tried = new List<WorkerState>();
+        var error = ApiError.NoHealthyWorker();
+        while (pool.Pick(assigned.WorkerModel, tried) is { } worker)
+        {
+            tried.Add(worker);
+            if (assigned.WorkerModel is { } adapter
+                && await adapters.LoadOnAsync(worker, adapter, assigned.Release.Release.Generation!, cancellationToken) is not null)
+            {
+                error = ApiError.AdapterLoading(request.Model);
+                continue;
+            }
+
+            var model = assigned.WorkerModel ?? worker.BaseModel!;
+            JsonElement? reply = null;
+            using var begun = worker.Begin(model);
+            var answer = await client.PostAsync(worker, "/v1/embeddings", Body(request, model), found => reply = found.Clone(), cancellationToken);
+            if (reply is { } whole)
+            {
+                return Answer(whole, request.Model, assigned);
+            }
+
+            error = answer.Error ?? ApiError.UpstreamError("The worker's answer was not understood. Check its version.");
+            if (error.Status < 500 && error.Status != StatusCodes.Status429TooManyRequests)
+            {
+                break;
+            }
+        }
+
+        return new ApiErrorResult(error);
+    }
+
+    private static byte[] Body(EmbeddingRequest request, string model)
+    {
+        using var body = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(body, WireJson.WriterOptions))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("model", model);
+            OutboundCompletionBody.WritePrompts(writer, request.Inputs, "input");
+            writer.WriteString("encoding_format", request.Base64 ? "base64" : "float");
+            if (request.Dimensions is { } dimensions)
+            {
+                writer.WriteNumber("dimensions", dimensions);
+            }
+
+            writer.WriteEndObject();
+        }
+
+        return body.ToArray();
+    }
+
+    private static JsonReply Answer(JsonElement reply, string model, Assigned assigned) => new(json =>
+    {
+        foreach (var member in reply.EnumerateObject())
+        {
+            switch (member.Name)
+            {
+                case "model":
+                    json.WriteString("model", model);
+                    break;
+                case "adapter_generation":
+                    break;
+                default:
+                    member.WriteTo(json);
+                    break;
+            }
+        }
+
+        json.WriteString("adapter_generation", assigned.Release.Release.Generation);
+    });
+}
