@@ -32,14 +32,16 @@ public sealed class ConversationRenderer
 
     /// <summary>The ids that end where the assistant begins to write.</summary>
     /// <exception cref="TemplateException">The template refuses the conversation.</exception>
-    public int[] RenderPrompt(IReadOnlyList<ChatMessage> messages) => _renderer.RenderPrompt(Input(messages) with { AddGenerationPrompt = true }).Ids;
+    public int[] RenderPrompt(IReadOnlyList<ChatMessage> messages, JsonElement? tools = null) =>
+        _renderer.RenderPrompt(Input(messages, tools) with { AddGenerationPrompt = true }).Ids;
 
     /// <summary>The ids of a whole conversation with the mask of what the assistant writes.</summary>
     /// <exception cref="TemplateException">The template refuses the conversation.</exception>
-    public RenderedChat Render(IReadOnlyList<ChatMessage> messages) => _renderer.Render(Input(messages));
+    public RenderedChat Render(IReadOnlyList<ChatMessage> messages, JsonElement? tools = null) => _renderer.Render(Input(messages, tools));
 
-    private ChatInput Input(IReadOnlyList<ChatMessage> messages) => new()
+    private ChatInput Input(IReadOnlyList<ChatMessage> messages, JsonElement? tools) => new()
     {
+        Tools = tools,
         Messages = JsonSerializer.SerializeToElement(messages, DomainJson.Default.IReadOnlyListChatMessage),
         Now = _now,
     };

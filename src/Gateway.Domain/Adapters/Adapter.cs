@@ -28,6 +28,9 @@ public sealed record Adapter
     /// <summary>The training run it came from, or null for an uploaded adapter.</summary>
     public string? RunId { get; init; }
 
+    /// <summary>Short id of the trusted key that signed it, or null.</summary>
+    public string? SignedBy { get; init; }
+
     /// <summary>When it was registered.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Domain.Interactions;
 
 namespace Gateway.Domain.Contracts;
 
@@ -15,17 +16,33 @@ public enum SystemPolicy
     Reject,
 }
 
+/// <summary>What happens to the tools of a request.</summary>
+public enum ToolsPolicy
+{
+    /// <summary>The contract's tools come first, the caller's follow; of two with one name the contract's stays.</summary>
+    Allow,
+
+    /// <summary>The model sees the contract's tools only.</summary>
+    Replace,
+
+    /// <summary>A request with tools is refused (400).</summary>
+    Reject,
+}
+
 /// <summary>What the output schema is used for.</summary>
 public enum OutputMode
 {
     /// <summary>Replies are checked and violations are flagged; decoding is free.</summary>
     Validate,
 
-    /// <summary>Decoding is constrained to the schema; refused where no grammar is available.</summary>
+    /// <summary>Decoding is constrained to the schema.</summary>
     Enforce,
 }
 
-/// <summary>Sampling values a contract fixes as defaults, and the cap on reply length; null leaves the caller or the model in charge.</summary>
+/// <summary>
+/// Sampling values a contract gives as defaults, which a caller's own override, and caps, to which a caller's higher values are
+/// lowered; null leaves the caller or the model in charge.
+/// </summary>
 public sealed record SamplingDefaults
 {
     /// <summary>Softmax temperature, 0–2; 0 is greedy.</summary>
@@ -37,8 +54,14 @@ public sealed record SamplingDefaults
     /// <summary>Number of candidates kept; 0 keeps all.</summary>
     public int? TopK { get; init; }
 
-    /// <summary>Upper bound on reply tokens; a caller may ask for fewer.</summary>
+    /// <summary>Cap on reply tokens; a caller may ask for fewer.</summary>
     public int? MaxTokens { get; init; }
+
+    /// <summary>Reply tokens where the caller names no number; not above <see cref="MaxTokens"/>.</summary>
+    public int? DefaultMaxTokens { get; init; }
+
+    /// <summary>Cap on the temperature, 0–2.</summary>
+    public double? MaxTemperature { get; init; }
 
     /// <summary>Stop strings, joined with the caller's.</summary>
     public IReadOnlyList<string> Stop { get; init; } = [];
@@ -65,14 +88,23 @@ public sealed record ContractContent
     /// <summary>Whether <see cref="OutputSchema"/> is enforced or validated.</summary>
     public OutputMode OutputMode { get; init; }
 
+    /// <summary>OpenAI's array of tool definitions that the contract brings; null brings none.</summary>
+    public JsonElement? Tools { get; init; }
+
+    /// <summary>How the caller's tools combine with <see cref="Tools"/>.</summary>
+    public ToolsPolicy ToolsPolicy { get; init; }
+
     /// <summary>Sampling defaults and caps.</summary>
     public SamplingDefaults Sampling { get; init; } = new();
+
+    /// <summary>How replies are judged; null is the default.</summary>
+    public FlagRules? Flags { get; init; }
 }
 
 /// <summary>
 /// One immutable version of a prompt contract. <see cref="PromptHash"/> covers what the model sees (system prompt and
-/// policy, chat template, variables, output schema); <see cref="ContractHash"/> adds the output mode and sampling. Name,
-/// version, author, message and parent are in neither.
+/// policy, chat template, variables, output schema, tools); <see cref="ContractHash"/> adds the output mode, sampling and flag
+/// rules. Name, version, author, message and parent are in neither.
 /// </summary>
 public sealed record Contract
 {

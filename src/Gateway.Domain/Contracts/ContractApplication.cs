@@ -6,22 +6,40 @@ namespace Gateway.Domain.Contracts;
 /// <summary>Why a contract refuses a request: a stable code, the request field at fault, and what to do.</summary>
 public sealed record ContractRefusal(string Code, string Parameter, string Message);
 
-/// <summary>The messages to send to the model, or a refusal; exactly one is set.</summary>
-public sealed record AppliedContract(IReadOnlyList<ChatMessage>? Messages, ContractRefusal? Refusal);
+/// <summary>
+/// What the model gets: messages and tools (null without any), or a refusal instead of both.
+/// </summary>
+public sealed record AppliedContract(IReadOnlyList<ChatMessage>? Messages, ContractRefusal? Refusal, JsonElement? Tools = null);
 
-/// <summary>Puts a contract's system prompt, with its variables filled in, in front of a caller's messages.</summary>
+/// <summary>Joins a contract's system prompt, with its variables filled in, and its tools with what a caller sent.</summary>
 public static class ContractApplication
 {
     /// <summary>
     /// Applies <paramref name="content"/> to <paramref name="messages"/>. 1 fills in the variables; 2 without a system prompt
     /// the messages stay as they are; 3 otherwise the caller's system and developer messages are prepended to, replaced or
     /// rejected as the policy says. Under Prepend, the leading ones join the contract's message after an empty line and later
-    /// ones stay where they are.
+    /// ones stay where they are; 4 tools are joined, replaced or rejected as their policy says.
     /// </summary>
     /// <param name="content">The contract version's content.</param>
     /// <param name="messages">The caller's messages; not changed.</param>
     /// <param name="variables">A JSON object of variable values, or null for none.</param>
-    public static AppliedContract Apply(ContractContent content, IReadOnlyList<ChatMessage> messages, JsonElement? variables = null)
+    /// <param name="tools">The caller's tools array, or null for none.</param>
+    public static AppliedContract Apply(
+        ContractContent content, IReadOnlyList<ChatMessage> messages, JsonElement? variables = null, JsonElement? tools = null)
+    {
+        var applied = ApplyPrompt(content, messages, variables);
+        if (applied.Refusal is not null)
+        {
+            return applied;
+        }
+
+        // 4 Tools.
+        return ContractTools.IsRefused(content, tools)
+            ? new(null, new("tools_not_allowed", "tools", "This deployment's contract settles the tools: send none."))
+            : applied with { Tools = ContractTools.Join(content, tools) };
+    }
+
+    private static AppliedContract ApplyPrompt(ContractContent content, IReadOnlyList<ChatMessage> messages, JsonElement? variables)
     {
         // 1 Variables.
         var prompt = content.SystemPrompt;

@@ -9,7 +9,9 @@ namespace Gateway.Domain.Contracts;
 /// <summary>Computes the two hashes of a contract over canonical JSON: 64 lower-case hex digits each.</summary>
 public static class ContractHasher
 {
-    /// <summary>The hash of what the model sees: system prompt and policy, chat template, variables, output schema.</summary>
+    // Members that came later are written only when they are set, so that contracts made before them keep their hashes.
+
+    /// <summary>The hash of what the model sees: system prompt and policy, chat template, variables, output schema, tools.</summary>
     public static string PromptHash(ContractContent content) => Hash("gateway-prompt-v1", writer =>
     {
         writer.WriteString("system_prompt", content.SystemPrompt);
@@ -17,15 +19,25 @@ public static class ContractHasher
         writer.WriteString("chat_template", content.ChatTemplate);
         WriteElement(writer, "variables", content.Variables);
         WriteElement(writer, "output_schema", content.OutputSchema);
+        if (content.Tools is not null || content.ToolsPolicy != ToolsPolicy.Allow)
+        {
+            WriteElement(writer, "tools", content.Tools);
+            writer.WriteString("tools_policy", Name(content.ToolsPolicy));
+        }
     });
 
-    /// <summary>The hash of the whole content: the prompt hash, the output mode and the sampling defaults.</summary>
+    /// <summary>The hash of the whole content: the prompt hash, the output mode, the sampling values and the flag rules.</summary>
     public static string ContractHash(ContractContent content) => Hash("gateway-contract-v1", writer =>
     {
         writer.WriteString("prompt_hash", PromptHash(content));
         writer.WriteString("output_mode", Name(content.OutputMode));
         writer.WritePropertyName("sampling");
         JsonSerializer.Serialize(writer, content.Sampling, DomainJson.Default.SamplingDefaults);
+        if (content.Flags is { } flags)
+        {
+            writer.WritePropertyName("flags");
+            JsonSerializer.Serialize(writer, flags, DomainJson.Default.FlagRules);
+        }
     });
 
     /// <summary>Builds a contract version with both hashes.</summary>

@@ -20,6 +20,10 @@ public static class ContractValidation
         CheckRange("/sampling/top_p", content.Sampling.TopP, 0, 1);
         CheckRange("/sampling/top_k", content.Sampling.TopK, 0, int.MaxValue);
         CheckRange("/sampling/max_tokens", content.Sampling.MaxTokens, 1, int.MaxValue);
+        CheckRange("/sampling/default_max_tokens", content.Sampling.DefaultMaxTokens, 1, content.Sampling.MaxTokens ?? int.MaxValue);
+        CheckRange("/sampling/max_temperature", content.Sampling.MaxTemperature, content.Sampling.Temperature ?? 0, 2);
+        problems.AddRange(ContractTools.Check(content).Select(problem => problem with { Pointer = "/tools" + problem.Pointer }));
+        problems.AddRange((content.Flags?.Check() ?? []).Select(problem => problem with { Pointer = "/flags" + problem.Pointer }));
         if (content.Variables is { ValueKind: JsonValueKind.Object } variables)
         {
             var declared = variables.TryGetProperty("properties", out var p) && p.ValueKind == JsonValueKind.Object ? p : default;

@@ -6,6 +6,8 @@ namespace Gateway.Domain.Contracts;
 /// <summary>The <c>{{name}}</c> variables of a system prompt: their check against the schema and their replacement by values.</summary>
 public static partial class ContractVariables
 {
+    private static readonly JsonElement NoValues = JsonElement.Parse("{}");
+
     /// <summary>The variable names <paramref name="prompt"/> uses, each once, in order of first use.</summary>
     public static IReadOnlyList<string> NamesIn(string? prompt) =>
         prompt is null ? [] : [.. Placeholder().Matches(prompt).Select(m => m.Groups["name"].Value).Distinct(StringComparer.Ordinal)];
@@ -44,10 +46,13 @@ public static partial class ContractVariables
             }
         }
 
-        if (values is { ValueKind: JsonValueKind.Object } given && JsonSchema.TryParse(declared, out var compiled, out _)
-            && compiled.Validate(given) is [var problem, ..])
+        // Without values the schema may still require some.
+        if (JsonSchema.TryParse(declared, out var compiled, out _)
+            && compiled.Validate(values is { ValueKind: JsonValueKind.Object } given ? given : NoValues) is [var problem, ..])
         {
-            return new("invalid_variable", "variables" + problem.Pointer.Replace('/', '.'), $"The variable {problem.Message}.");
+            return problem.Pointer.Length == 0
+                ? new("missing_variable", "variables", $"The contract's variables are not complete: the object {problem.Message}.")
+                : new("invalid_variable", "variables" + problem.Pointer.Replace('/', '.'), $"The variable {problem.Message}.");
         }
 
         return null;

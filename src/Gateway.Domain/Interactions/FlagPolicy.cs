@@ -3,6 +3,16 @@ using Gateway.Domain.Contracts;
 
 namespace Gateway.Domain.Interactions;
 
+/// <summary>What a reply is judged by.</summary>
+/// <param name="Reply">The reply's text.</param>
+/// <param name="End">How the request ended.</param>
+/// <param name="Status">HTTP status of the answer.</param>
+/// <param name="Timings">Timings of the request.</param>
+/// <param name="Messages">The caller's messages.</param>
+/// <param name="HasToolCalls">True when the reply calls tools, so that it may have no text.</param>
+public readonly record struct FlagEvidence(
+    string? Reply, EndReason End, int Status, Timings Timings, IReadOnlyList<ChatMessage> Messages, bool HasToolCalls = false);
+
 /// <summary>Finds the automatic failure marks of one reply.</summary>
 public static class FlagPolicy
 {
@@ -14,64 +24,116 @@ public static class FlagPolicy
         "i'm not able to", "i am not able to", "as an ai", "i won't be able to",
     ];
 
+    private const int LongestOpening = 200;
+
+    // Shorter replies are often rightly the same: "Yes.", "You are welcome!"
+    private const int ShortestEcho = 40;
+    private static readonly FlagRules Default = new();
+
     /// <summary>
     /// The flags of a reply. A request that failed in the worker has the error flag alone; one that was refused before a
     /// worker or whose client left is not judged, apart from a refusal that was not the caller's fault (status 500 and above).
     /// </summary>
-    /// <param name="reply">The reply's text.</param>
-    /// <param name="end">How the request ended.</param>
-    /// <param name="status">HTTP status of the answer.</param>
-    /// <param name="timings">Timings of the request.</param>
+    /// <param name="evidence">What is known about the reply.</param>
     /// <param name="schema">The contract's output schema, or null.</param>
-    /// <param name="latencyObjective">Longest total time that is within the objective, or null for none.</param>
-    /// <param name="hasCalls">Whether it calls tools: then it may have no text, and the schema is not about it.</param>
-    public static IReadOnlyList<Flag> Judge(
-        string? reply, EndReason end, int status, Timings timings, JsonSchema? schema, TimeSpan? latencyObjective, bool hasCalls = false)
+    /// <param name="rules">The contract's rules, or null for the default.</param>
+    public static IReadOnlyList<Flag> Judge(in FlagEvidence evidence, JsonSchema? schema, FlagRules? rules)
     {
-        if (end is EndReason.WorkerFailed || (end is EndReason.Refused && status >= 500))
+        if (evidence.End is EndReason.WorkerFailed || (evidence.End is EndReason.Refused && evidence.Status >= 500))
         {
-            return [new(FlagKind.Error, $"the request failed with status {status}")];
+            return [new(FlagKind.Error, $"the request failed with status {evidence.Status}")];
         }
 
-        if (end is EndReason.Refused or EndReason.ClientGone)
+        if (evidence.End is EndReason.Refused or EndReason.ClientGone)
         {
             return [];
         }
 
-        var flags = new List<Flag>();
-        if (string.IsNullOrWhiteSpace(reply) && !hasCalls)
+        rules ??= Default;
+        List<Flag>? flags = null;
+        if (Judges(FlagKind.Empty) && !evidence.HasToolCalls && string.IsNullOrWhiteSpace(evidence.Reply))
         {
-            flags.Add(new(FlagKind.Empty, "the reply is empty"));
+            Mark(FlagKind.Empty, "the reply is empty");
         }
 
-        if (end is EndReason.Length)
+        if (Judges(FlagKind.Truncated) && evidence.End is EndReason.Length)
         {
-            flags.Add(new(FlagKind.Truncated, "the token limit cut the reply"));
+            Mark(FlagKind.Truncated, "the token limit cut the reply");
         }
 
-        if (IsRefusal(reply, out var opening))
+        if (Judges(FlagKind.Refusal) && RefusalOpening(evidence.Reply, rules) is { } opening)
         {
-            flags.Add(new(FlagKind.Refusal, $"the reply opens with \"{opening}\""));
+            Mark(FlagKind.Refusal, $"the reply opens with \"{opening}\"");
         }
 
-        if (!hasCalls && schema?.ValidateText(reply) is [var problem, ..])
+        if (Judges(FlagKind.SchemaViolation) && !evidence.HasToolCalls && schema?.ValidateText(evidence.Reply) is [var problem, ..])
         {
-            flags.Add(new(FlagKind.SchemaViolation, problem.ToString()));
+            Mark(FlagKind.SchemaViolation, problem.ToString());
         }
 
-        if (latencyObjective is { } objective && timings.TotalMs > objective.TotalMilliseconds)
+        if (Judges(FlagKind.OverSlo) && OverObjective(evidence.Timings, rules) is { } excess)
         {
-            flags.Add(new(FlagKind.OverSlo, string.Create(CultureInfo.InvariantCulture,
-                $"{timings.TotalMs:0} ms, objective {objective.TotalMilliseconds:0} ms")));
+            Mark(FlagKind.OverSlo, excess);
         }
 
-        return flags;
+        if (Judges(FlagKind.Repeated) && RepeatedBecause(evidence, rules) is { } repeated)
+        {
+            Mark(FlagKind.Repeated, repeated);
+        }
+
+        return (IReadOnlyList<Flag>?)flags ?? [];
+
+        bool Judges(FlagKind kind) => !rules.Off.Contains(kind);
+
+        void Mark(FlagKind kind, string reason) => (flags ??= []).Add(new(kind, reason));
     }
 
-    private static bool IsRefusal(string? reply, out string opening)
+    private static string? OverObjective(Timings timings, FlagRules rules) =>
+        timings.TotalMs > rules.TotalMs
+            ? string.Create(CultureInfo.InvariantCulture, $"{timings.TotalMs:0} ms, objective {rules.TotalMs} ms")
+        : timings.FirstTokenMs > rules.FirstTokenMs
+            ? string.Create(CultureInfo.InvariantCulture, $"{timings.FirstTokenMs:0} ms to the first token, objective {rules.FirstTokenMs} ms")
+        : null;
+
+    private static string? RepeatedBecause(in FlagEvidence evidence, FlagRules rules)
     {
-        var start = (reply ?? "").TrimStart().Replace('’', '\'');
-        opening = Array.Find(RefusalOpenings, o => start.StartsWith(o, StringComparison.OrdinalIgnoreCase)) ?? "";
-        return opening.Length > 0;
+        if (evidence.Reply is not { Length: >= ShortestEcho } reply)
+        {
+            return null;
+        }
+
+        if (evidence.Messages.LastOrDefault(message => message.Role == "assistant")?.Content is { } before
+            && before.AsSpan().Trim().SequenceEqual(reply.AsSpan().Trim()))
+        {
+            return "the reply repeats the one before it word for word";
+        }
+
+        var times = rules.Repetitions ?? FlagRules.DefaultRepetitions;
+        return Repetition.Find(reply, times) is { } segment
+            ? $"the reply ends by saying \"{Shorten(segment.Trim(' ', '.', '\n'))}\" {times} times or more"
+            : null;
+    }
+
+    private static string Shorten(string text) => text.Length <= 40 ? text : text[..39] + "…";
+
+    private static string? RefusalOpening(string? reply, FlagRules rules)
+    {
+        var start = (reply ?? "").AsSpan().TrimStart();
+        start = start[..Math.Min(start.Length, LongestOpening)];
+        var plain = start.Contains('’') ? start.ToString().Replace('’', '\'').AsSpan() : start;
+        return Opening(plain, RefusalOpenings) ?? Opening(plain, rules.RefusalOpenings);
+
+        static string? Opening(ReadOnlySpan<char> text, IReadOnlyList<string> openings)
+        {
+            foreach (var opening in openings)
+            {
+                if (text.StartsWith(opening, StringComparison.OrdinalIgnoreCase))
+                {
+                    return opening;
+                }
+            }
+
+            return null;
+        }
     }
 }

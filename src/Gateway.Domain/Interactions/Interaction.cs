@@ -73,6 +73,9 @@ public enum FlagKind
 
     /// <summary>The request failed for a reason that is not the caller's.</summary>
     Error,
+
+    /// <summary>The reply has run into a loop, or says again what the one before it said.</summary>
+    Repeated,
 }
 
 /// <summary>An automatic mark with its reason. A flag alone is never a training target.</summary>

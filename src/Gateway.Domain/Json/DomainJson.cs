@@ -8,6 +8,7 @@ using Gateway.Domain.Jobs;
 using Gateway.Domain.NearDuplicates;
 using Gateway.Domain.Releases;
 using Gateway.Domain.Rollouts;
+using Gateway.Domain.Routing;
 
 namespace Gateway.Domain.Json;
 
@@ -27,6 +28,7 @@ namespace Gateway.Domain.Json;
     [
         typeof(SnakeCaseEnumConverter<SystemPolicy>),
         typeof(SnakeCaseEnumConverter<OutputMode>),
+        typeof(SnakeCaseEnumConverter<ToolsPolicy>),
         typeof(SnakeCaseEnumConverter<FeedbackKind>),
         typeof(SnakeCaseEnumConverter<EndReason>),
         typeof(SnakeCaseEnumConverter<InteractionKind>),
@@ -41,6 +43,7 @@ namespace Gateway.Domain.Json;
 [JsonSerializable(typeof(AuditEntry))]
 [JsonSerializable(typeof(Contract))]
 [JsonSerializable(typeof(ContractContent))]
+[JsonSerializable(typeof(ContractLabel))]
 [JsonSerializable(typeof(ChatMessage))]
 [JsonSerializable(typeof(IReadOnlyList<ChatMessage>))]
 [JsonSerializable(typeof(Interaction))]
@@ -52,6 +55,7 @@ namespace Gateway.Domain.Json;
 [JsonSerializable(typeof(TrainingJob))]
 [JsonSerializable(typeof(TrainingTarget))]
 [JsonSerializable(typeof(SplitState))]
+[JsonSerializable(typeof(WorkerRecord))]
 public sealed partial class DomainJson : JsonSerializerContext;
 
 /// <summary>Writes enum members as snake_case names and refuses numbers.</summary>

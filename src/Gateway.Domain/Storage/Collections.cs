@@ -39,6 +39,9 @@ public static class Collections
     /// <summary>Audit entries; key = 20-digit sequence; the key <c>head</c> holds the newest entry.</summary>
     public const string Audit = "audit";
 
+    /// <summary>Workers that operators added or drain; key = name.</summary>
+    public const string Workers = "workers";
+
     /// <summary>Leases; key = what is leased.</summary>
     public const string Leases = "leases";
 

@@ -25,7 +25,12 @@ public sealed class PairedEvaluation(Transformer model, ConversationRenderer ren
         CancellationToken cancellationToken)
     {
         var prompts = test.Select(row => RowEncoder.PromptOf(row, contract)).ToList();
-        var settings = new ReplySettings { MaxTokens = contract?.Content.Sampling.MaxTokens ?? 128, Stop = contract?.Content.Sampling.Stop ?? [] };
+        var settings = new ReplySettings
+        {
+            MaxTokens = contract?.Content.Sampling.MaxTokens ?? 128,
+            Stop = contract?.Content.Sampling.Stop ?? [],
+            Tools = contract?.Content.Tools,
+        };
         IReadOnlyList<GeneratedReply> stable, candidate;
         using (var generator = new ReplyGenerator(model, renderer))
         {

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Gateway.Domain.Interactions;
 using Gateway.Engine;
 using Gateway.Engine.Adapters;
@@ -21,6 +22,9 @@ public sealed record ReplySettings
 
     /// <summary>Seed of the first prompt; prompt i uses seed + i.</summary>
     public long Seed { get; init; } = 1;
+
+    /// <summary>The tools array the model sees, or null for none.</summary>
+    public JsonElement? Tools { get; init; }
 
     /// <summary>Strings that end a reply and are not part of it.</summary>
     public IReadOnlyList<string> Stop { get; init; } = [];
@@ -61,7 +65,7 @@ public sealed class ReplyGenerator : IDisposable
         ReplySettings settings,
         Action<int, int> onProgress,
         CancellationToken cancellationToken) =>
-        ContinueAsync([.. conversations.Select(_renderer.RenderPrompt)], adapterFolder, settings, onProgress, cancellationToken);
+        ContinueAsync([.. conversations.Select(conversation => _renderer.RenderPrompt(conversation, settings.Tools))], adapterFolder, settings, onProgress, cancellationToken);
 
     /// <summary>
     /// One continuation per prompt of token ids, in order; an empty one where the prompt does not fit.

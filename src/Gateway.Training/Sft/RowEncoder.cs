@@ -52,7 +52,9 @@ public sealed class RowEncoder(ConversationRenderer renderer, Contract? contract
     {
         try
         {
-            return renderer.Render([.. PromptOf(row, contract), new ChatMessage { Role = "assistant", Content = row.Target }]);
+            return renderer.Render(
+                [.. PromptOf(row, contract), new ChatMessage { Role = "assistant", Content = row.Target }],
+                row.Kind == ExampleKind.Replay ? null : contract?.Content.Tools);
         }
         catch (TemplateException e)
         {

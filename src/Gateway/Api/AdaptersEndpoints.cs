@@ -3,10 +3,11 @@ using Gateway.Domain.Json;
 using Gateway.FrontDoor;
 using Gateway.Hosting;
 using Gateway.Security;
+using Gateway.Storage;
 
 namespace Gateway.Api;
 
-/// <summary>Registered adapter generations.</summary>
+/// <summary>Adapter generations: uploaded, imported, listed, deleted.</summary>
 internal static class AdaptersEndpoints
 {
     /// <summary>The route table.</summary>
@@ -15,10 +16,59 @@ internal static class AdaptersEndpoints
         routes.MapGet("/v1/adapters", List);
         routes.MapGet("/v1/adapters/{generation}", GetAsync);
         routes.MapPost("/v1/adapters/import", ImportFolderAsync);
+        routes.MapPost("/v1/adapters", UploadAsync);
+        routes.MapDelete("/v1/adapters/{generation}", DeleteAsync);
     }
 
     /// <summary>Body of an import; <see cref="Path"/> is a folder below the server's import folder.</summary>
     internal sealed record ImportAdapter(string? Path, string? Name, string? Reason);
+
+    // 201 when the record is durable; the same files again are the same generation.
+    private static async Task<IResult> UploadAsync(
+        HttpContext context, string? name, string? reason, AdapterRegistry adapters, DataFolder data, RoutingState routing)
+    {
+        var folder = Path.Combine(data.Uploads, Guid.NewGuid().ToString("N"));
+        try
+        {
+            var (fields, error) = await new AdapterUpload(folder).ReceiveAsync(context.Request, context.RequestAborted);
+            if (fields is null)
+            {
+                return ApiReply.Error(error!);
+            }
+
+            var (adapter, refusal) = await adapters.RegisterAsync(
+                folder, name ?? fields.Name ?? "uploaded", runId: null, context.Actor(), reason ?? fields.Reason ?? "uploaded", context.RequestAborted);
+            if (adapter is null)
+            {
+                return ApiReply.Error(refusal!);
+            }
+
+            await routing.RefreshAsync(CancellationToken.None);
+            return ApiReply.Json(adapter, DomainJson.Default.Adapter, StatusCodes.Status201Created);
+        }
+        catch (IOException failure) when (failure is not (StoreUnavailableException or BadHttpRequestException) && !context.RequestAborted.IsCancellationRequested)
+        {
+            return ApiReply.Error(ApiError.AdapterStorageUnavailable());
+        }
+        finally
+        {
+            if (Directory.Exists(folder))
+            {
+                Directory.Delete(folder, recursive: true);
+            }
+        }
+    }
+
+    private static async Task<IResult> DeleteAsync(string generation, string? reason, HttpContext context, AdapterRegistry adapters, RoutingState routing)
+    {
+        if (await adapters.DeleteAsync(generation, context.Actor(), reason ?? "not needed any more", context.RequestAborted) is { } error)
+        {
+            return ApiReply.Error(error);
+        }
+
+        await routing.RefreshAsync(CancellationToken.None);
+        return ApiReply.Json(new(generation, "adapter", true), ApiJson.Default.DeletedReply);
+    }
 
     private static IResult List(RoutingState routing) =>
         ApiReply.List(routing.Current.Adapters.Values.OrderBy(adapter => adapter.CreatedAt), DomainJson.Default.Adapter);

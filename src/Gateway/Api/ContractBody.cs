@@ -3,7 +3,9 @@ using System.Text.Json;
 using Gateway.Api.Wire;
 using Gateway.Domain.Contracts;
 using Gateway.Domain.Json;
+using Gateway.Engine.Grammars;
 using Gateway.FrontDoor;
+using Gateway.Model.Text;
 
 namespace Gateway.Api;
 
@@ -12,10 +14,16 @@ internal static class ContractBody
 {
     private static readonly HashSet<string> Members = new(StringComparer.Ordinal)
     {
-        "system_prompt", "system_policy", "chat_template", "variables", "output_schema", "output_mode", "sampling",
+        "system_prompt", "system_policy", "chat_template", "variables", "output_schema", "output_mode", "tools", "tools_policy", "sampling", "flags",
     };
 
-    private static readonly HashSet<string> SamplingMembers = new(StringComparer.Ordinal) { "temperature", "top_p", "top_k", "max_tokens", "stop" };
+    private static readonly HashSet<string> SamplingMembers = new(StringComparer.Ordinal)
+    {
+        "temperature", "max_temperature", "top_p", "top_k", "max_tokens", "default_max_tokens", "stop",
+    };
+
+    private static readonly HashSet<string> FlagMembers = new(StringComparer.Ordinal) { "off", "refusal_openings", "first_token_ms", "total_ms", "repetitions" };
+    private static readonly TimeSpan GrammarTime = TimeSpan.FromSeconds(10);
 
     /// <summary>The content with defaults filled in, or the first thing wrong with it.</summary>
     public static bool TryRead(
@@ -29,7 +37,8 @@ internal static class ContractBody
         }
 
         error = UnknownMember(given, Members, "content")
-            ?? (given.TryGetProperty("sampling", out var sampling) ? UnknownMember(sampling, SamplingMembers, "content.sampling") : null);
+            ?? (given.TryGetProperty("sampling", out var sampling) ? UnknownMember(sampling, SamplingMembers, "content.sampling") : null)
+            ?? (given.TryGetProperty("flags", out var rules) ? UnknownMember(rules, FlagMembers, "content.flags") : null);
         if (error is not null)
         {
             return false;
@@ -40,7 +49,11 @@ internal static class ContractBody
             // The source generator sets missing members to their type's default, so nulls are filled in here.
             var read = given.Deserialize(DomainJson.Default.ContractContent)!;
             var values = read.Sampling ?? new SamplingDefaults();
-            content = read with { Sampling = values with { Stop = values.Stop ?? [] } };
+            content = read with
+            {
+                Sampling = values with { Stop = values.Stop ?? [] },
+                Flags = read.Flags is { } flags ? flags with { Off = flags.Off ?? [], RefusalOpenings = flags.RefusalOpenings ?? [] } : null,
+            };
         }
         catch (JsonException failure)
         {
@@ -54,17 +67,50 @@ internal static class ContractBody
 
     private static ApiError? Check(ContractContent content)
     {
-        if (content.OutputMode == OutputMode.Enforce)
-        {
-            return ApiError.UnsupportedParameter("content.output_mode", "Constrained decoding is not available: use \"validate\".");
-        }
-
         if (content.Sampling.Stop.Count > OutboundChatBody.MaximumStopStrings || content.Sampling.Stop.Any(string.IsNullOrEmpty))
         {
             return ApiError.InvalidValue("content.sampling.stop", $"expected at most {OutboundChatBody.MaximumStopStrings} non-empty strings.");
         }
 
-        return ContractValidation.Check(content) is [var problem, ..] ? ApiError.InvalidContract(problem) : null;
+        return ContractValidation.Check(content) is [var problem, ..] ? ApiError.InvalidContract(problem)
+            : CheckTemplate(content.ChatTemplate)
+                ?? (content is { OutputMode: OutputMode.Enforce, OutputSchema: { } schema } ? CheckGrammar(schema) : null);
+    }
+
+    // What decoding cannot enforce is found here and not by the first request.
+    private static ApiError? CheckGrammar(JsonElement schema)
+    {
+        using var limit = new CancellationTokenSource(GrammarTime);
+        try
+        {
+            Grammar.FromSchema(schema.GetRawText(), limit.Token);
+            return null;
+        }
+        catch (GrammarException refusal)
+        {
+            return ApiError.UnsupportedSchema("content.output_schema", refusal.Pointer, refusal.Problem);
+        }
+        catch (OperationCanceledException)
+        {
+            return ApiError.UnsupportedSchema("content.output_schema", "", $"takes more than {GrammarTime.TotalSeconds:F0} s to compile: simplify it");
+        }
+    }
+
+    private static ApiError? CheckTemplate(string? template)
+    {
+        try
+        {
+            if (template is not null)
+            {
+                ChatTemplate.Parse(template);
+            }
+
+            return null;
+        }
+        catch (TemplateException failure)
+        {
+            return ApiError.InvalidValue("content.chat_template", $"the template cannot be parsed: {failure.Message}");
+        }
     }
 
     private static ApiError? UnknownMember(JsonElement value, HashSet<string> known, string path) =>

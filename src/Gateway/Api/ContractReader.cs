@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Gateway.Domain.Contracts;
 using Gateway.Domain.Json;
@@ -29,9 +30,15 @@ public sealed class ContractReader(IDocumentStore documents)
         }
 
         return await documents.GetAsync(Collections.Labels, DocumentKeys.ContractLabel(name, label), cancellationToken) is { } document
-            ? await ByVersionAsync(name, JsonSerializer.Deserialize(document.Json.Span, ApiJson.Default.ContractLabel)!.Version, cancellationToken)
+            ? await ByVersionAsync(name, JsonSerializer.Deserialize(document.Json.Span, DomainJson.Default.ContractLabel)!.Version, cancellationToken)
             : null;
     }
+
+    /// <summary>The version that a number or a label names, or null.</summary>
+    public Task<Contract?> ByReferenceAsync(string name, string reference, CancellationToken cancellationToken) =>
+        int.TryParse(reference, NumberStyles.None, CultureInfo.InvariantCulture, out var version)
+            ? ByVersionAsync(name, version, cancellationToken)
+            : ByLabelAsync(name, reference, cancellationToken);
 
     /// <summary>The labels of one contract.</summary>
     public async Task<IReadOnlyList<ContractLabel>> LabelsAsync(string name, CancellationToken cancellationToken)
@@ -39,7 +46,7 @@ public sealed class ContractReader(IDocumentStore documents)
         var labels = new List<ContractLabel>();
         await foreach (var document in documents.ListAsync(Collections.Labels, name + "/", cancellationToken))
         {
-            labels.Add(JsonSerializer.Deserialize(document.Json.Span, ApiJson.Default.ContractLabel)!);
+            labels.Add(JsonSerializer.Deserialize(document.Json.Span, DomainJson.Default.ContractLabel)!);
         }
 
         return labels;

@@ -7,10 +7,7 @@ using Gateway.Storage;
 
 namespace Gateway.Api;
 
-/// <summary>A movable name for a contract version.</summary>
-public sealed record ContractLabel(string Name, string Label, int Version);
-
-/// <summary>Contract versions and their labels. Moving a label never moves traffic.</summary>
+/// <summary>Contract versions: made, read and compared, never edited.</summary>
 internal static class ContractsEndpoints
 {
     /// <summary>The route table.</summary>
@@ -21,15 +18,11 @@ internal static class ContractsEndpoints
         routes.MapGet("/v1/contracts/{name}", GetAsync);
         routes.MapGet("/v1/contracts/{name}/versions", ListVersionsAsync);
         routes.MapGet("/v1/contracts/{name}/versions/{version:int}", GetVersionAsync);
-        routes.MapGet("/v1/contracts/{name}/labels", ListLabelsAsync);
-        routes.MapPut("/v1/contracts/{name}/labels/{label}", MoveLabelAsync);
+        routes.MapGet("/v1/contracts/{name}/diff", CompareAsync);
     }
 
     /// <summary>Body of a new version; <see cref="Content"/> as in <see cref="ContractContent"/>.</summary>
     internal sealed record CreateContract(string? Name, JsonElement? Content, string? Message, int? Parent);
-
-    /// <summary>Body of a label move; <see cref="ExpectedVersion"/> null or absent means that the label must not exist yet.</summary>
-    internal sealed record MoveLabel(int? Version, int? ExpectedVersion);
 
     // Identical content is the existing version: 200 instead of 201.
     private static async Task<IResult> CreateAsync(HttpContext context, ContractReader contracts, ControlPlane control, TimeProvider clock)
@@ -48,6 +41,11 @@ internal static class ContractsEndpoints
         if (!ContractBody.TryRead(body.Content, out var content, out error))
         {
             return ApiReply.Error(error);
+        }
+
+        if (body.Parent is { } parent && await contracts.ByVersionAsync(body.Name!, parent, context.RequestAborted) is null)
+        {
+            return ApiReply.Error(ApiError.NotFound("contract version", $"{body.Name}@{parent}", "parent"));
         }
 
         var (contract, isNew) = await control.ApplyAsync(
@@ -103,52 +101,21 @@ internal static class ContractsEndpoints
             ? ApiReply.Json(contract, DomainJson.Default.Contract)
             : ApiReply.Error(ApiError.NotFound("contract version", $"{name}@{version}"));
 
-    private static async Task<IResult> ListLabelsAsync(string name, ContractReader contracts, CancellationToken cancellationToken) =>
-        ApiReply.List(await contracts.LabelsAsync(name, cancellationToken), ApiJson.Default.ContractLabel);
-
-    private static async Task<IResult> MoveLabelAsync(
-        string name, string label, HttpContext context, ContractReader contracts, IDocumentStore documents, ControlPlane control)
+    // Either side is a version or a label of this contract.
+    private static async Task<IResult> CompareAsync(string name, string? from, string? to, ContractReader contracts, CancellationToken cancellationToken)
     {
-        var (body, error) = await ControlBody.ReadAsync(context.Request, ApiJson.Default.MoveLabel);
-        if (body is null)
+        if (from is null || to is null)
         {
-            return ApiReply.Error(error!);
+            return ApiReply.Error(ApiError.MissingParameter(from is null ? "from" : "to"));
         }
 
-        if (!ContractNames.IsMovableLabel(label))
+        if (await contracts.ByReferenceAsync(name, from, cancellationToken) is not { } before)
         {
-            return ApiReply.Error(ApiError.InvalidValue("label", "expected 1 to 36 of a-z, 0-9, '_', '.', '-', not digits only and not 'latest'."));
+            return ApiReply.Error(ApiError.NotFound("contract version", $"{name}@{from}", "from"));
         }
 
-        if (body.Version is not { } version)
-        {
-            return ApiReply.Error(ApiError.MissingParameter("version"));
-        }
-
-        if (await contracts.ByVersionAsync(name, version, context.RequestAborted) is null)
-        {
-            return ApiReply.Error(ApiError.NotFound("contract version", $"{name}@{version}", "version"));
-        }
-
-        var moved = new ContractLabel(name, label, version);
-        var conflict = await control.ApplyAsync(
-            context.Actor(), "contract.label", $"{name}@{label}", $"moved to version {version}",
-            async token =>
-            {
-                var key = DocumentKeys.ContractLabel(name, label);
-                var current = await documents.GetAsync(Collections.Labels, key, token);
-                var held = current is null ? null : JsonSerializer.Deserialize(current.Json.Span, ApiJson.Default.ContractLabel);
-                if (held?.Version != body.ExpectedVersion)
-                {
-                    return new ControlDecision<ApiError?>([], ApiError.GenerationMismatch(held is null
-                        ? $"The label '{label}' does not exist yet: leave 'expected_version' out to create it."
-                        : $"The label '{label}' is at version {held.Version}: read it again and send that as 'expected_version'."));
-                }
-
-                var json = JsonSerializer.SerializeToUtf8Bytes(moved, ApiJson.Default.ContractLabel);
-                return new([new(Collections.Labels, key, current?.Version ?? 0, json)], null);
-            },
-            context.RequestAborted);
-        return conflict is null ? ApiReply.Json(moved, ApiJson.Default.ContractLabel) : ApiReply.Error(conflict);
+        return await contracts.ByReferenceAsync(name, to, cancellationToken) is { } after
+            ? ContractDiffReply.Of(before, after)
+            : ApiReply.Error(ApiError.NotFound("contract version", $"{name}@{to}", "to"));
     }
 }

@@ -1,4 +1,5 @@
 using Gateway.FrontDoor;
+using Gateway.Hosting;
 
 namespace Gateway.Api;
 
@@ -18,11 +19,10 @@ internal static class HealthEndpoints
 
     // The store's state is a detail: a replica that cannot record refuses chat itself, and taking all replicas out of
     // rotation would also take away the calls that still work.
-    private static IResult Ready(WorkerPool pool, InteractionRecorder recorder, IHostApplicationLifetime lifetime)
+    private static IResult Ready(WorkerPool pool, InteractionRecorder recorder, DrainGate drain)
     {
-        var healthy = pool.All.Count(worker => worker.Healthy);
-        var isStopping = lifetime.ApplicationStopping.IsCancellationRequested;
-        var status = isStopping ? "stopping" : healthy == 0 ? "no healthy worker" : "ready";
+        var healthy = pool.All.Count(worker => worker.Available);
+        var status = drain.IsDraining ? "stopping" : healthy == 0 ? "no healthy worker" : "ready";
         return ApiReply.Json(
             new(status, healthy, pool.All.Count, recorder.Healthy ? "ok" : "not writable"), ApiJson.Default.HealthReply,
             status == "ready" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);

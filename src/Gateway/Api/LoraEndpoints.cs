@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Gateway.Api.Wire;
 using Gateway.Domain.Adapters;
 using Gateway.Domain.Releases;
@@ -20,11 +21,17 @@ internal static class LoraEndpoints
         routes.MapPost("/v1/unload_lora_adapter", UnloadAsync);
     }
 
-    /// <summary>Body of a load; <see cref="LoraPath"/> is a folder below the server's import folder.</summary>
-    internal sealed record LoadLora(string? LoraName, string? LoraPath, bool LoadInplace);
+    /// <summary>
+    /// Body of a load; <see cref="LoraPath"/> is a folder below the server's import folder. With <see cref="ExpectedGeneration"/>
+    /// it is a compare-and-set.
+    /// </summary>
+    internal sealed record LoadLora(string? LoraName, string? LoraPath, bool LoadInplace, string? ExpectedGeneration, [property: JsonPropertyName("is_3d_lora_weight")] bool Is3dLoraWeight);
 
-    /// <summary>Body of an unload; vLLM's <c>lora_int_id</c> is accepted and has no meaning here.</summary>
-    internal sealed record UnloadLora(string? LoraName, long? LoraIntId);
+    /// <summary>
+    /// Body of an unload; vLLM's <c>lora_int_id</c> is accepted and has no meaning here. With <see cref="ExpectedGeneration"/> the
+    /// name is removed only while it points there.
+    /// </summary>
+    internal sealed record UnloadLora(string? LoraName, long? LoraIntId, string? ExpectedGeneration);
 
     /// <summary>An adapter deployment, listed or just loaded; a client that does not accept JSON gets vLLM's plain text for the latter.</summary>
     internal sealed record LoadedLora(string Id, string Generation, string? PreviousGeneration, int Rank, long Bytes);
@@ -60,11 +67,26 @@ internal static class LoraEndpoints
             return ApiReply.Error(ApiError.InvalidAdapterName("expected 1 to 128 letters, digits, '_', '.', ':', '/', '-', without '--'."));
         }
 
+        if (body.Is3dLoraWeight)
+        {
+            return ApiReply.Error(ApiError.UnsupportedParameter("is_3d_lora_weight"));
+        }
+
+        if (body is { ExpectedGeneration: not null, LoadInplace: false })
+        {
+            return ApiReply.Error(ApiError.InvalidAdapterLoadPolicy());
+        }
+
         var name = body.LoraName!;
         var current = routing.Current.Deployments.GetValueOrDefault(name);
         if (current is not null && (!body.LoadInplace || !IsAdapter(current)))
         {
             return ApiReply.Error(ApiError.AdapterAlreadyLoaded(name));
+        }
+
+        if (body.ExpectedGeneration is { } expected && current?.Stable.Release.Generation != expected)
+        {
+            return ApiReply.Error(ApiError.AdapterGenerationMismatch(name));
         }
 
         var (adapter, importError) = await AdaptersEndpoints.ImportAsync(context, body.LoraPath, name, "load_lora_adapter", adapters, data);
@@ -109,6 +131,11 @@ internal static class LoraEndpoints
         if (!routing.Current.Deployments.TryGetValue(body.LoraName, out var route) || !IsAdapter(route))
         {
             return ApiReply.Error(ApiError.AdapterNotFound(body.LoraName));
+        }
+
+        if (body.ExpectedGeneration is { } expected && route.Stable.Release.Generation != expected)
+        {
+            return ApiReply.Error(ApiError.AdapterGenerationMismatch(body.LoraName));
         }
 
         var switched = await traffic.DeleteAsync(body.LoraName, context.Actor(), "unload_lora_adapter", context.RequestAborted);

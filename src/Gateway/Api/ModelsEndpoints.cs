@@ -5,7 +5,10 @@ using Gateway.Hosting;
 
 namespace Gateway.Api;
 
-/// <summary>A model as clients list it. <c>root</c> is the public name, never a file path.</summary>
+/// <summary>
+/// A model as clients list it. <c>root</c> is the public name, never a file path; <c>permission</c> is there, empty, for clients of
+/// vLLM that read it.
+/// </summary>
 internal sealed record ModelCard(
     string Id,
     string Object,
@@ -14,8 +17,11 @@ internal sealed record ModelCard(
     string Root,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Parent,
     int MaxModelLen,
+    IReadOnlyList<string> Permission,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? AdapterGeneration,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Contract);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Contract,
+    int? Rank,
+    long? Bytes);
 
 /// <summary>The deployments as OpenAI models.</summary>
 internal static class ModelsEndpoints
@@ -24,21 +30,22 @@ internal static class ModelsEndpoints
     public static void MapModels(this IEndpointRouteBuilder routes)
     {
         routes.MapGet("/v1/models", (RoutingState routing, BaseModel baseModel) => ApiReply.List(
-            routing.Current.Deployments.Values.OrderBy(route => route.Deployment.Name, StringComparer.Ordinal).Select(route => Card(route, baseModel)),
+            routing.Current.Deployments.Values.OrderBy(route => route.Deployment.Name, StringComparer.Ordinal).Select(route => Card(route, routing.Current, baseModel)),
             ApiJson.Default.ModelCard));
         routes.MapGet("/v1/models/{**id}", (string id, RoutingState routing, BaseModel baseModel) =>
             routing.Current.Deployments.TryGetValue(Callers.Name(id), out var route)
-                ? ApiReply.Json(Card(route, baseModel), ApiJson.Default.ModelCard)
+                ? ApiReply.Json(Card(route, routing.Current, baseModel), ApiJson.Default.ModelCard)
                 : ApiReply.Error(ApiError.ModelNotFound(Callers.Name(id))));
     }
 
-    private static ModelCard Card(DeploymentRoute route, BaseModel baseModel)
+    private static ModelCard Card(DeploymentRoute route, RoutingSnapshot snapshot, BaseModel baseModel)
     {
         var deployment = route.Deployment;
         var isBase = deployment.Name == baseModel.Name;
+        var adapter = route.Stable.Release.Generation is { } generation ? snapshot.Adapters.GetValueOrDefault(generation) : null;
         return new(
             deployment.Name, "model", deployment.History.Count > 0 ? deployment.History[0].At.ToUnixTimeSeconds() : 0, "gateway",
             deployment.Name, isBase ? null : baseModel.Name, baseModel.Config.ContextLength,
-            route.Stable.Release.Generation, route.Stable.ContractName);
+            [], route.Stable.Release.Generation, route.Stable.ContractName, adapter?.Rank, adapter?.Bytes);
     }
 }

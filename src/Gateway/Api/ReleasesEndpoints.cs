@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using Gateway.Api.Wire;
 using Gateway.Domain.Contracts;
@@ -83,9 +82,6 @@ internal static class ReleasesEndpoints
     {
         var at = reference.IndexOf('@', StringComparison.Ordinal);
         var name = at < 0 ? reference : reference[..at];
-        var which = at < 0 ? ContractNames.Production : reference[(at + 1)..];
-        return int.TryParse(which, NumberStyles.None, CultureInfo.InvariantCulture, out var version)
-            ? contracts.ByVersionAsync(name, version, cancellationToken)
-            : contracts.ByLabelAsync(name, which, cancellationToken);
+        return contracts.ByReferenceAsync(name, at < 0 ? ContractNames.Production : reference[(at + 1)..], cancellationToken);
     }
 }

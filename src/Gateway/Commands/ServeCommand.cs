@@ -47,6 +47,24 @@ internal static class ServeCommand
         DefaultValueFactory = _ => Configured("WORKER_TOKEN"),
     };
 
+    private static readonly Option<string?> WorkerAdapters = new("--worker-adapters")
+    {
+        Description = "Folder under which vLLM workers see DATA/adapters, when it is another one on their machines.",
+        DefaultValueFactory = _ => Configured("WORKER_ADAPTERS"),
+    };
+
+    private static readonly Option<string[]> TrustedAdapterKeys = new("--trusted-adapter-key")
+    {
+        Description = "PEM file of a P-256 public key whose signatures on uploaded and imported adapters are trusted (repeatable).",
+        DefaultValueFactory = _ => Configured("TRUSTED_ADAPTER_KEYS")?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [],
+    };
+
+    private static readonly Option<bool> RequireSignedAdapters = new("--require-signed-adapters")
+    {
+        Description = "Take only adapters that a trusted key has signed, and those of own training runs.",
+        DefaultValueFactory = _ => Configured("REQUIRE_SIGNED_ADAPTERS") is "1" or "true",
+    };
+
     private static readonly Option<string> Name = new("--name")
     {
         Description = "Name of the base deployment, the 'model' that clients ask for.",
@@ -91,7 +109,9 @@ internal static class ServeCommand
 
             Every option can also be set by environment variable: GATEWAY_MODEL, GATEWAY_DATA, GATEWAY_URLS, GATEWAY_REDIS,
             GATEWAY_WORKERS (comma-separated), GATEWAY_WORKER_TOKEN, GATEWAY_NAME, GATEWAY_WEIGHTS, GATEWAY_THREADS,
-            GATEWAY_ADAPTER_MEMORY, GATEWAY_ROLLOUT_HOLD, GATEWAY_ATTRIBUTION_WINDOW.
+            GATEWAY_ADAPTER_MEMORY, GATEWAY_ROLLOUT_HOLD, GATEWAY_ATTRIBUTION_WINDOW, GATEWAY_WORKER_ADAPTERS,
+            GATEWAY_TRUSTED_ADAPTER_KEYS (comma-separated), GATEWAY_REQUIRE_SIGNED_ADAPTERS, GATEWAY_DRAIN_DELAY,
+            GATEWAY_DRAIN_LIMIT.
             """);
         AddOptionsTo(command);
         return command;
@@ -100,22 +120,16 @@ internal static class ServeCommand
     /// <summary>Gives a command the options and the action of serve; the root command takes them, too.</summary>
     public static void AddOptionsTo(Command command)
     {
-        foreach (var option in (Option[])[Model, Data, Urls, Redis, Worker, WorkerToken, Name, Weights, Threads, AdapterMemory, RolloutHold, AttributionWindow])
+        foreach (var option in (Option[])[Model, Data, Urls, Redis, Worker, WorkerToken, WorkerAdapters, TrustedAdapterKeys, RequireSignedAdapters, Name, Weights, Threads, AdapterMemory, RolloutHold, AttributionWindow, .. RoutingSettings.All])
         {
             command.Options.Add(option);
         }
 
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            var workers = new List<Uri>();
-            foreach (var worker in parsed.GetValue(Worker) ?? [])
+            if (Addresses.Read("--worker", parsed.GetValue(Worker), out var workers) is { } problem)
             {
-                if (!Uri.TryCreate(worker, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https"))
-                {
-                    return await Refusal.WriteAsync($"--worker '{worker}' is not an address: write it as http://HOST:PORT");
-                }
-
-                workers.Add(uri);
+                return await Refusal.WriteAsync(problem);
             }
 
             var model = Path.GetFullPath(parsed.GetRequiredValue(Model));
@@ -129,6 +143,10 @@ internal static class ServeCommand
                     Redis = parsed.GetValue(Redis),
                     Workers = workers,
                     WorkerToken = parsed.GetValue(WorkerToken),
+                    WorkerAdapters = parsed.GetValue(WorkerAdapters),
+                    Routing = RoutingSettings.Read(parsed),
+                    TrustedAdapterKeys = parsed.GetValue(TrustedAdapterKeys) ?? [],
+                    RequireSignedAdapters = parsed.GetValue(RequireSignedAdapters),
                     Name = parsed.GetRequiredValue(Name),
                     Threads = parsed.GetValue(Threads),
                     AdapterBytes = parsed.GetValue(AdapterMemory) << 20,

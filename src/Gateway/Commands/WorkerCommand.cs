@@ -17,10 +17,11 @@ internal static class WorkerCommand
         var urls = new Option<string>("--urls") { Description = "Where the front door connects. Beyond this machine, --token is required.", DefaultValueFactory = _ => DefaultUrl };
         var name = new Option<string>("--name") { Description = "Name of the base model.", DefaultValueFactory = _ => "starter" };
         var token = new Option<string?>("--token") { Description = "Shared secret that callers must send as bearer token; also GATEWAY_WORKER_TOKEN.", DefaultValueFactory = _ => Environment.GetEnvironmentVariable("GATEWAY_WORKER_TOKEN") };
+        var gateways = new Option<string[]>("--gateway") { Description = "Fetch adapters from this gateway (repeatable) when this machine does not see their folder; --token must be its --worker-token.", DefaultValueFactory = _ => [] };
         var weights = WeightsOption.Create("The default is int8, and f32 for the starter model.");
         var data = new Option<string>("--data")
         {
-            Description = "Folder that keeps packed weights between starts; made when missing.",
+            Description = "Folder that keeps packed weights and fetched adapters between starts; made when missing.",
             DefaultValueFactory = _ => Environment.GetEnvironmentVariable("GATEWAY_DATA") is { Length: > 0 } folder ? folder : DataFolder.DefaultRoot(),
         };
         var threads = new Option<int>("--threads") { Description = "Compute threads.", DefaultValueFactory = _ => Environment.ProcessorCount };
@@ -33,21 +34,30 @@ internal static class WorkerCommand
             Example:
               gateway worker --model ~/models/Qwen2.5-0.5B-Instruct --name qwen --urls http://127.0.0.1:8000
               gateway serve --worker http://127.0.0.1:8000 --model ~/models/Qwen2.5-0.5B-Instruct --name qwen
+              gateway worker --urls http://0.0.0.0:8000 --token SECRET --gateway http://front-door:8080
             """)
         {
-            model, urls, name, token, weights, data, threads, adapterMemory,
+            model, urls, name, token, gateways, weights, data, threads, adapterMemory,
         };
-        command.SetAction((parsed, cancellationToken) =>
+        command.SetAction(async (parsed, cancellationToken) =>
         {
+            if (Addresses.Read("--gateway", parsed.GetValue(gateways), out var sources) is { } problem)
+            {
+                return await Refusal.WriteAsync(problem);
+            }
+
             var folder = Path.GetFullPath(parsed.GetRequiredValue(model));
-            return RunAsync(
+            var dataFolder = new DataFolder(Path.GetFullPath(parsed.GetRequiredValue(data)));
+            return await RunAsync(
                 new WorkerOptions
                 {
                     ModelDirectory = folder,
                     ModelName = parsed.GetRequiredValue(name),
                     Token = parsed.GetValue(token),
                     Weights = parsed.GetValue(weights) ?? ServeOptions.DefaultWeights(folder),
-                    WeightCache = new DataFolder(Path.GetFullPath(parsed.GetRequiredValue(data))).Cache,
+                    WeightCache = dataFolder.Cache,
+                    Gateways = sources,
+                    AdapterCache = dataFolder.AdapterCache,
                     Threads = parsed.GetValue(threads),
                     AdapterBytes = parsed.GetValue(adapterMemory) << 20,
                 },

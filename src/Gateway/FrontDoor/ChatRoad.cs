@@ -2,6 +2,7 @@ using System.Text.Json;
 using Gateway.Api.Wire;
 using Gateway.Domain.Contracts;
 using Gateway.Domain.Interactions;
+using Gateway.Domain.Routing;
 using Gateway.Security;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -10,9 +11,10 @@ namespace Gateway.FrontDoor;
 /// <summary>The road of every chat request, whatever the topology, and of text completions; read <see cref="HandleAsync"/> first.</summary>
 public sealed class ChatRoad(
     RoutingState routing, WorkerPool pool, WorkerAdapters adapters, WorkerClient client, IHttpForwarder forwarder,
-    InteractionRecorder recorder, StoredCompletions stored, ResponseIdSigner ids, TimeProvider clock)
+    InteractionRecorder recorder, StoredCompletions stored, ResponseIdSigner ids, RoutingOptions routingOptions, TimeProvider clock)
 {
     private const long MaximumBodyBytes = 8 << 20;
+    private static readonly ContractContent NoContract = new();
     private static readonly ForwarderRequestConfig ForwarderConfig = new()
     {
         ActivityTimeout = TimeSpan.FromMinutes(5),
@@ -56,7 +58,7 @@ public sealed class ChatRoad(
         // 4 Contract.
         var variables = document.RootElement.TryGetProperty("variables", out var given) ? given : (JsonElement?)null;
         var contract = exchange.Assigned.Release.Contract?.Content;
-        var applied = ContractApplication.Apply(contract ?? new ContractContent(), request.Messages, variables);
+        var applied = ContractApplication.Apply(contract ?? NoContract, request.Messages, variables, request.Tools);
         if (RefusalOf(request, contract, applied.Refusal) is { } refusal)
         {
             await EndAsync(exchange, EndReason.Refused, refusal.Status);
@@ -64,7 +66,8 @@ public sealed class ChatRoad(
             return;
         }
 
-        await ServeAsync(context, exchange, model => OutboundChatBody.Write(request, model, applied.Messages!, contract));
+        var outbound = ContractedRequest.Of(request, contract, applied);
+        await ServeAsync(context, exchange, model => OutboundChatBody.Write(outbound, model, outbound.Messages, contract), RoutingHash.OfPrefix(outbound.Messages));
     }
 
     /// <summary>Answers <c>POST /v1/completions</c>: the same steps without a contract, which is about messages.</summary>
@@ -86,7 +89,7 @@ public sealed class ChatRoad(
 
         if (await AssignAsync(context, request, ids.Issue(ResponseIdSigner.Completion)) is { } exchange)
         {
-            await ServeAsync(context, exchange, model => OutboundCompletionBody.Write(request, model));
+            await ServeAsync(context, exchange, model => OutboundCompletionBody.Write(request, model), RoutingHash.OfPrefix(exchange.Messages));
         }
     }
 
@@ -117,12 +120,13 @@ public sealed class ChatRoad(
     /// <param name="context">The request.</param>
     /// <param name="exchange">What is known of it.</param>
     /// <param name="body">The body for a worker, under a model name.</param>
-    private async Task ServeAsync(HttpContext context, Exchange exchange, Func<string, byte[]> body)
+    /// <param name="prefix">Hash of the prompt's beginning.</param>
+    private async Task ServeAsync(HttpContext context, Exchange exchange, Func<string, byte[]> body, ulong prefix)
     {
         try
         {
             // 5 and 6 A worker.
-            if (await ForwardAsync(context, exchange, body, EndAsync) is { } failure)
+            if (await ForwardAsync(context, exchange, body, prefix, EndAsync) is { } failure)
             {
                 await EndAsync(failure.Status < 500 ? EndReason.Refused : EndReason.WorkerFailed, failure.Status);
                 await AnswerAsync(context, failure);
@@ -155,24 +159,91 @@ public sealed class ChatRoad(
     }
 
     /// <summary>
-    /// Tries workers until one answers. A worker that cannot be reached is marked down; one that has lost the adapter gets it
-    /// again, once. Returns the error to answer with, or null when a reply went out or the client is gone.
+    /// Asks workers until one answers, at most as often as the retry policy says. A worker that cannot be reached is marked
+    /// down; one that has lost the adapter gets it again, once. Returns the error to answer with, or null when a reply went out
+    /// or the client is gone.
     /// </summary>
+    /// <param name="context">The request.</param>
+    /// <param name="exchange">What is known of it.</param>
+    /// <param name="write">Writes the body for a worker, under a model name.</param>
+    /// <param name="prefix">Hash of the prompt's beginning.</param>
+    /// <param name="end">Makes the record.</param>
     private async Task<ApiError?> ForwardAsync(
-        HttpContext context, Exchange exchange, Func<string, byte[]> write, Func<EndReason, int, ValueTask> end)
+        HttpContext context, Exchange exchange, Func<string, byte[]> write, ulong prefix, Func<EndReason, int, ValueTask> end)
     {
-        var adapterModel = exchange.Assigned.WorkerModel;
+        var assigned = exchange.Assigned;
+        var wish = new WorkerWish(
+            assigned.WorkerModel,
+            assigned.Release.Release.Generation is { } generation ? RoutingHash.Of(generation) : 0,
+            prefix);
         var tried = new List<WorkerState>();
         var reloaded = false;
-        var error = ApiError.NoHealthyWorker();
-        while (pool.Pick(adapterModel, tried) is { } worker)
+        var retries = 0;
+        if (pool.Pick(wish, tried) is not { } worker)
         {
-            if (adapterModel is not null
+            return ApiError.NoHealthyWorker();
+        }
+
+        while (true)
+        {
+            var outcome = await AttemptAsync(context, exchange, write, worker, end);
+            if (outcome.Error is not { } error)
+            {
+                return null;
+            }
+
+            if (outcome.LostAdapter && !reloaded && worker.TryEnter(clock.GetUtcNow()))
+            {
+                reloaded = true;
+                worker.LoadedModels.TryRemove(assigned.WorkerModel!, out _);
+                continue;
+            }
+
+            if (!IsWorthARetry(error))
+            {
+                return error;
+            }
+
+            tried.Add(worker);
+            var other = pool.Pick(wish, tried);
+            var delay = routingOptions.Retry.Delay(retries++, other is not null, outcome.RetryAfter, routingOptions.RetryFor - exchange.Elapsed, Random.Shared.NextDouble());
+            if (delay is not { } wait)
+            {
+                other?.Abandoned();
+                return error;
+            }
+
+            if (other is null)
+            {
+                await Task.Delay(wait, clock, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                tried.Clear();
+                other = context.RequestAborted.IsCancellationRequested ? null : pool.Pick(wish, tried);
+            }
+
+            if (other is null)
+            {
+                return error;
+            }
+
+            worker = other;
+        }
+    }
+
+    /// <summary>
+    /// One attempt on one worker, whose breaker learns how it went. The error is null when a reply went out or the client is
+    /// gone; else nothing has reached the client.
+    /// </summary>
+    private async Task<AttemptOutcome> AttemptAsync(
+        HttpContext context, Exchange exchange, Func<string, byte[]> write, WorkerState worker, Func<EndReason, int, ValueTask> end)
+    {
+        bool? worked = null;
+        try
+        {
+            var adapterModel = exchange.Assigned.WorkerModel;
+            if (adapterModel is not null && !worker.LoadedModels.ContainsKey(adapterModel)
                 && await adapters.LoadOnAsync(worker, adapterModel, exchange.Assigned.Release.Release.Generation!, context.RequestAborted) is not null)
             {
-                tried.Add(worker);
-                error = ApiError.AdapterLoading(exchange.Request.Model);
-                continue;
+                return new(ApiError.AdapterLoading(exchange.Request.Model));
             }
 
             exchange.Worker = worker;
@@ -184,47 +255,63 @@ public sealed class ChatRoad(
             ForwarderError forwarded;
             using (worker.Begin(model))
             {
-                forwarded = await forwarder.SendAsync(context, worker.Address.AbsoluteUri, client.Invoker, ForwarderConfig, attempt, context.RequestAborted);
+                forwarded = await forwarder.SendAsync(context, worker.Destination, client.Invoker, ForwarderConfig, attempt, context.RequestAborted);
             }
 
             if (context.Response.HasStarted || exchange.Ended || context.RequestAborted.IsCancellationRequested)
             {
-                return null;
+                worked = exchange.EndedAs is { } ended and not EndReason.ClientGone ? ended != EndReason.WorkerFailed : null;
+                return default;
             }
 
             // Nothing has reached the client: what the forwarder left on the response is taken back.
             context.Response.StatusCode = StatusCodes.Status200OK;
-            if (attempt.Failure is null && forwarded != ForwarderError.None)
+            if (attempt.Failure is null && forwarded is not (ForwarderError.None or ForwarderError.RequestTimedOut))
             {
                 worker.Healthy = false;
             }
 
-            if (attempt.WorkerStatus == StatusCodes.Status404NotFound && adapterModel is not null && !reloaded)
+            var lostAdapter = attempt.WorkerStatus == StatusCodes.Status404NotFound && adapterModel is not null;
+            var error = attempt switch
             {
-                reloaded = true;
-                worker.LoadedModels.TryRemove(adapterModel, out _);
-                continue;
-            }
-
-            tried.Add(worker);
-            error = attempt switch
-            {
-                { WorkerStatus: StatusCodes.Status404NotFound } when adapterModel is not null => ApiError.AdapterLoading(exchange.Request.Model),
+                _ when lostAdapter => ApiError.AdapterLoading(exchange.Request.Model),
                 { WorkerStatus: StatusCodes.Status404NotFound } => ApiError.UpstreamError("The worker no longer serves this model. Try again."),
                 { Failure: { } failure } => failure,
                 _ when forwarded is ForwarderError.RequestTimedOut => ApiError.UpstreamTimeout(),
                 _ => ApiError.UpstreamError("The worker could not be reached. Try again."),
             };
 
-            if (error.Status < 500 && error.Status != StatusCodes.Status429TooManyRequests)
-            {
-                // The request is at fault: every worker would say the same.
-                return error;
-            }
+            // A worker that is overloaded, or whose adapter is on its way, works.
+            worked = error.Status < 500 || error.Status == StatusCodes.Status503ServiceUnavailable;
+            return new(error, lostAdapter, attempt.RetryAfter);
         }
-
-        return error;
+        finally
+        {
+            Report(worker, worked);
+        }
     }
+
+    // What says nothing about the worker: the client left, or an adapter could not be loaded.
+    private void Report(WorkerState worker, bool? succeeded)
+    {
+        switch (succeeded)
+        {
+            case true:
+                worker.Succeeded();
+                break;
+            case false:
+                worker.Failed(clock.GetUtcNow());
+                break;
+            default:
+                worker.Abandoned();
+                break;
+        }
+    }
+
+    // When the request is at fault, every worker would say the same.
+    private static bool IsWorthARetry(ApiError error) => error.Status >= 500 || error.Status == StatusCodes.Status429TooManyRequests;
+
+    private readonly record struct AttemptOutcome(ApiError? Error, bool LostAdapter = false, TimeSpan? RetryAfter = null);
 
     private static ApiError? RefusalOf(ChatCompletionRequest request, ContractContent? contract, ContractRefusal? refusal)
     {
@@ -236,6 +323,11 @@ public sealed class ChatRoad(
         if (OutboundChatBody.StopStrings(request, contract).Count > OutboundChatBody.MaximumStopStrings)
         {
             return ApiError.InvalidValue("stop", $"with the deployment's own stop strings there may be at most {OutboundChatBody.MaximumStopStrings}.");
+        }
+
+        if (ContractedRequest.HasOtherFormat(request, contract))
+        {
+            return ApiError.ContractMismatch("This deployment's contract settles the form of replies: leave the format out.", request.Format!.Field);
         }
 
         return refusal is null ? null : ApiError.ContractRefused(refusal);

@@ -19,6 +19,9 @@ internal sealed class ChatTransformer(Exchange exchange, WorkerClient client, in
     /// <summary>Why the worker's reply was not passed on, or null.</summary>
     public ApiError? Failure { get; private set; }
 
+    /// <summary>How long the worker asked to be left alone, or null.</summary>
+    public TimeSpan? RetryAfter { get; private set; }
+
     /// <summary>The worker's own status when <see cref="Failure"/> is set; 0 when it gave none.</summary>
     public int WorkerStatus { get; private set; }
 
@@ -47,7 +50,8 @@ internal sealed class ChatTransformer(Exchange exchange, WorkerClient client, in
         if (!proxyResponse.IsSuccessStatusCode)
         {
             var body = await proxyResponse.Content.ReadAsByteArrayAsync(cancellationToken);
-            Failure = WorkerErrors.Read(WorkerStatus, body, proxyResponse.Headers.RetryAfter?.Delta);
+            RetryAfter = proxyResponse.Headers.RetryAfter?.Delta;
+            Failure = WorkerErrors.Read(WorkerStatus, body, RetryAfter);
             return false;
         }
 

@@ -53,6 +53,12 @@ public sealed class Exchange(string id, InferenceRequest request, RandomisationU
     /// <summary>True when the record is made.</summary>
     public bool Ended => Volatile.Read(ref _ended) == 1;
 
+    /// <summary>How it ended; null before.</summary>
+    public EndReason? EndedAs { get; private set; }
+
+    /// <summary>Time since it arrived.</summary>
+    public TimeSpan Elapsed => clock.GetElapsedTime(_started);
+
     /// <summary>The record of a choice.</summary>
     internal ChoiceRecord Choice(int index)
     {
@@ -75,6 +81,7 @@ public sealed class Exchange(string id, InferenceRequest request, RandomisationU
             return null;
         }
 
+        EndedAs = reason;
         var first = _choices.GetValueOrDefault(0);
         var others = _choices.Where(choice => choice.Key > 0).Select(choice => choice.Value).ToList();
         var interaction = new Interaction
@@ -92,7 +99,7 @@ public sealed class Exchange(string id, InferenceRequest request, RandomisationU
             UnitHash = unit.Hash,
             UnitSource = unit.Source,
             User = request.SafetyIdentifier ?? request.User,
-            Messages = Messages(),
+            Messages = Messages,
             Reply = reason == EndReason.Refused ? null : first?.Text ?? "",
             Tools = Chat?.Tools,
             ToolCalls = first?.ToolCalls,
@@ -112,11 +119,19 @@ public sealed class Exchange(string id, InferenceRequest request, RandomisationU
         return interaction with
         {
             Flags = FlagPolicy.Judge(
-                interaction.Reply, reason, status, interaction.Timings, Chat is null ? null : assigned.Release.Schema, latencyObjective: null, interaction.ToolCalls is not null),
+                new(
+                    interaction.Reply, reason, status,
+
+                    // A whole reply comes at once: its first token says nothing that its total does not.
+                    request.Stream ? interaction.Timings : interaction.Timings with { FirstTokenMs = null },
+                    interaction.Messages,
+                    interaction.ToolCalls is not null),
+                Chat is null ? null : assigned.Release.Schema, assigned.Release.Contract?.Content.Flags),
         };
     }
 
-    private IReadOnlyList<ChatMessage> Messages() => request switch
+    /// <summary>The caller's messages; of a text completion its prompts, as messages of a user.</summary>
+    public IReadOnlyList<ChatMessage> Messages { get; } = request switch
     {
         ChatCompletionRequest chat => chat.Messages,
         CompletionRequest completion => [.. completion.Prompts.Select(prompt => new ChatMessage

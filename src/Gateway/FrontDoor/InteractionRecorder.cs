@@ -14,6 +14,7 @@ public sealed partial class InteractionRecorder(IInteractionLog log, TimeProvide
 {
     private const int Capacity = 4096;
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan FlushLimit = TimeSpan.FromSeconds(30);
     private readonly Channel<Entry> _entries =
         Channel.CreateBounded<Entry>(new BoundedChannelOptions(Capacity) { SingleReader = true });
 
@@ -45,10 +46,11 @@ public sealed partial class InteractionRecorder(IInteractionLog log, TimeProvide
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         // The listener has stopped before, so no more records come; what is queued is appended before the base stops the loop.
+        // Replies that were cut at the drain limit have used up the host's patience, and their records are kept all the same.
         _entries.Writer.TryComplete();
         if (ExecuteTask is { } loop)
         {
-            await Task.WhenAny(loop, Task.Delay(Timeout.Infinite, cancellationToken));
+            await Task.WhenAny(loop, Task.Delay(FlushLimit, CancellationToken.None));
         }
 
         await base.StopAsync(cancellationToken);

@@ -26,7 +26,7 @@ public sealed partial class PrefixWarming(WorkerPool pool, WorkerClient client, 
             return;
         }
 
-        await Task.WhenAll(pool.All.Where(worker => worker.Healthy).Select(async worker =>
+        await Task.WhenAll(pool.All.Where(worker => worker.Available).Select(async worker =>
         {
             var reply = await client.WarmAsync(worker, body, cancellationToken);
             if (!reply.Succeeded)
@@ -39,12 +39,14 @@ public sealed partial class PrefixWarming(WorkerPool pool, WorkerClient client, 
     /// <summary>The shortest request with the contract's prompt; null when there is none, or when every request fills it in differently.</summary>
     private static byte[]? Body(string model, ContractContent contract)
     {
-        if (contract.SystemPrompt is null || ContractApplication.Apply(contract, [new ChatMessage { Role = "user", Content = "." }]).Messages is not { } messages)
+        IReadOnlyList<ChatMessage> shortest = [new ChatMessage { Role = "user", Content = "." }];
+        if (contract.SystemPrompt is null || ContractApplication.Apply(contract, shortest) is not { Messages: { } messages } applied)
         {
             return null;
         }
 
-        var request = new ChatCompletionRequest { Model = model, Messages = messages, MaxTokens = 1 };
+        // Free of the output schema: a grammar may need more than the one token.
+        var request = new ChatCompletionRequest { Model = model, Messages = messages, Tools = applied.Tools, MaxTokens = 1 };
         return OutboundChatBody.Write(request, model, messages, contract);
     }
 

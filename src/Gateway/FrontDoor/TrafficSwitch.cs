@@ -16,7 +16,7 @@ public readonly record struct Switched(Deployment? Deployment, ApiError? Error);
 /// compare-and-set, and is in effect in this process when the call returns. Thread-safe.
 /// </summary>
 public sealed class TrafficSwitch(
-    IDocumentStore documents, ControlPlane control, ReleaseBuilder releases, RoutingState routing, WorkerAdapters adapters,
+    IDocumentStore documents, ControlPlane control, ReleaseBuilder releases, AdapterRegistry registry, RoutingState routing, WorkerAdapters adapters,
     PrefixWarming warming, TimeProvider clock)
 {
     /// <summary>Creates a deployment; <paramref name="alsoWrite"/> (its release, say) becomes visible with it.</summary>
@@ -25,7 +25,7 @@ public sealed class TrafficSwitch(
     {
         var error = await LoadAsync(name, release, cancellationToken);
         return error is not null ? new(null, error) : await ChangeAsync(
-            "deployment.create", name, actor, reason,
+            "deployment.create", name, actor, reason, release.Generation,
             (current, _) => Task.FromResult(current is not null
                 ? new Change(null, [], ApiError.Conflict("deployment_exists", $"A deployment '{name}' exists already: move it instead, or choose another name.", "name"))
                 : new Change(
@@ -47,7 +47,7 @@ public sealed class TrafficSwitch(
     {
         var error = await LoadAsync(name, release, cancellationToken);
         return error is not null ? new(null, error) : await ChangeAsync(
-            "deployment.move", name, actor, $"{expectedReleaseId} -> {release.Id}: {reason}",
+            "deployment.move", name, actor, $"{expectedReleaseId} -> {release.Id}: {reason}", release.Generation,
             async (current, token) =>
                 current is null ? Missing(name)
                 : current.ReleaseId != expectedReleaseId ? Stale(current)
@@ -65,7 +65,7 @@ public sealed class TrafficSwitch(
     /// </summary>
     public Task<Switched> RollBackAsync(string name, string? expectedReleaseId, string actor, string reason, CancellationToken cancellationToken) =>
         ChangeAsync(
-            "deployment.rollback", name, actor, reason,
+            "deployment.rollback", name, actor, reason, generation: null,
             async (current, token) =>
             {
                 if (current is null)
@@ -110,7 +110,7 @@ public sealed class TrafficSwitch(
     private sealed record Change(Deployment? Deployment, IReadOnlyList<DocumentWrite>? AlsoWrite, ApiError? Error);
 
     private async Task<Switched> ChangeAsync(
-        string action, string name, string actor, string reason, Func<Deployment?, CancellationToken, Task<Change>> change, CancellationToken cancellationToken)
+        string action, string name, string actor, string reason, string? generation, Func<Deployment?, CancellationToken, Task<Change>> change, CancellationToken cancellationToken)
     {
         var switched = await control.ApplyAsync(
             actor, action, name, reason,
@@ -123,8 +123,20 @@ public sealed class TrafficSwitch(
                     return new ControlDecision<Switched>([], new(deployment, error));
                 }
 
+                // An adapter that is deleted at the same moment is not deployed.
+                IReadOnlyList<DocumentWrite> kept = [];
+                if (generation is not null)
+                {
+                    if (await registry.KeepAsync(generation, token) is not { } keep)
+                    {
+                        return new ControlDecision<Switched>([], new(null, ApiError.NotFound("adapter", generation)));
+                    }
+
+                    kept = [keep];
+                }
+
                 var json = JsonSerializer.SerializeToUtf8Bytes(deployment, DomainJson.Default.Deployment);
-                return new([new(Collections.Deployments, name, found?.Version ?? 0, json), .. alsoWrite], new(deployment, null));
+                return new([new(Collections.Deployments, name, found?.Version ?? 0, json), .. alsoWrite, .. kept], new(deployment, null));
             },
             cancellationToken);
 
@@ -143,6 +155,11 @@ public sealed class TrafficSwitch(
         if (release.Generation is not { } generation)
         {
             return null;
+        }
+
+        if (await registry.FindAsync(generation, cancellationToken) is null)
+        {
+            return ApiError.NotFound("adapter", generation);
         }
 
         var model = DeploymentRoute.WorkerModelOf(name, generation);

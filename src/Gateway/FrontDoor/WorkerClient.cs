@@ -4,8 +4,11 @@ using Gateway.Api.Wire;
 
 namespace Gateway.FrontDoor;
 
-/// <summary>How a call to a worker's control endpoints ended; <see cref="Error"/> is null on success.</summary>
-public readonly record struct WorkerReply(int Status, ApiError? Error)
+/// <summary>How a call to a worker's control endpoints ended.</summary>
+/// <param name="Status">The worker's status, or ours where it gave none.</param>
+/// <param name="Error">What a client is told; null on success.</param>
+/// <param name="Said">The worker's own words about the failure, for operators; null when it gave none.</param>
+public readonly record struct WorkerReply(int Status, ApiError? Error, string? Said = null)
 {
     /// <summary>True for a 2xx answer.</summary>
     public bool Succeeded => Status is >= 200 and < 300;
@@ -51,39 +54,52 @@ public sealed class WorkerClient(string? token) : IDisposable
         return (await SendAsync(request, ProbeTimeout, readBody: null, cancellationToken)).Succeeded;
     }
 
-    /// <summary>The id of the worker's base model (the first card without a parent), or null when it does not tell.</summary>
-    public async Task<string?> BaseModelAsync(WorkerState worker, CancellationToken cancellationToken)
+    /// <summary>What the worker's model list says, or null when it does not tell.</summary>
+    public async Task<WorkerFacts?> FactsAsync(WorkerState worker, CancellationToken cancellationToken)
     {
-        string? id = null;
+        WorkerFacts? facts = null;
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(worker.Address, "/v1/models"));
-        await SendAsync(request, ProbeTimeout, ReadCards, cancellationToken);
-        return id;
-
-        void ReadCards(JsonElement body)
-        {
-            foreach (var card in body.GetProperty("data").EnumerateArray())
-            {
-                if (id is null && (!card.TryGetProperty("parent", out var parent) || parent.ValueKind == JsonValueKind.Null))
-                {
-                    id = card.GetProperty("id").GetString();
-                }
-            }
-        }
+        await SendAsync(request, ProbeTimeout, list => facts = WorkerFacts.Read(list), cancellationToken);
+        return facts;
     }
 
-    /// <summary>Loads the adapter folder <paramref name="path"/> under a name; a name that is loaded already counts as success.</summary>
-    public async Task<WorkerReply> LoadAdapterAsync(WorkerState worker, string model, string path, CancellationToken cancellationToken)
+    /// <summary>
+    /// Loads an adapter under a name; a name that is loaded already counts as success. A worker of this program checks that the
+    /// folder holds the generation and fetches it where it does not see the folder; vLLM must see it.
+    /// </summary>
+    /// <param name="worker">The worker.</param>
+    /// <param name="model">The name, never used for another generation.</param>
+    /// <param name="path">The adapter's folder as the worker sees it.</param>
+    /// <param name="generation">Its generation.</param>
+    /// <param name="cancellationToken">Gives up; the worker may load it all the same.</param>
+    public async Task<WorkerReply> LoadAdapterAsync(WorkerState worker, string model, string path, string generation, CancellationToken cancellationToken)
     {
         using var request = Post(worker, "/v1/load_lora_adapter", writer =>
         {
             writer.WriteString("lora_name", model);
             writer.WriteString("lora_path", path);
+            if (worker.Facts?.IsOurs == true)
+            {
+                writer.WriteString("adapter_generation", generation);
+            }
         });
         var reply = await SendAsync(request, LoadTimeout, readBody: null, cancellationToken);
-        var loadedAlready = reply.Error is { } error
-            && (error.Code == "lora_adapter_already_loaded" || error.Message.Contains("already been loaded", StringComparison.OrdinalIgnoreCase));
-        return loadedAlready ? new(StatusCodes.Status200OK, null) : reply;
+        return reply.Error is not { } error ? reply
+            : error.Code == "lora_adapter_already_loaded" || error.Message.Contains("already been loaded", StringComparison.OrdinalIgnoreCase) ? new(StatusCodes.Status200OK, null)
+            : LoadRefused(worker, reply) is { } refused ? reply with { Error = refused }
+            : reply;
     }
+
+    // A vLLM without the call answers without the dialect's error object; one that failed says why, which is an operator's business.
+    private static ApiError? LoadRefused(WorkerState worker, in WorkerReply reply) => reply switch
+    {
+        { Status: StatusCodes.Status404NotFound, Said: null } => ApiError.UpstreamError(
+            $"The worker '{worker.Name}' loads no adapters at run time: start vLLM with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True."),
+        { Status: StatusCodes.Status404NotFound } => ApiError.UpstreamError(
+            $"The worker '{worker.Name}' does not see the adapter's folder: mount the gateway's adapters there and name the place as its 'adapter_root'. It says: {reply.Said}"),
+        { Status: StatusCodes.Status500InternalServerError, Said: { } said } => ApiError.UpstreamError($"The worker '{worker.Name}' could not load the adapter. It says: {said}"),
+        _ => null,
+    };
 
     /// <summary>Sends a chat request whose reply nobody reads.</summary>
     public async Task<WorkerReply> WarmAsync(WorkerState worker, byte[] body, CancellationToken cancellationToken)
@@ -141,7 +157,7 @@ public sealed class WorkerClient(string? token) : IDisposable
             var status = (int)response.StatusCode;
             if (status is < 200 or >= 300)
             {
-                return new(status, WorkerErrors.Read(status, body, response.Headers.RetryAfter?.Delta));
+                return new(status, WorkerErrors.Read(status, body, response.Headers.RetryAfter?.Delta), WorkerErrors.MessageOf(body));
             }
 
             if (readBody is not null)

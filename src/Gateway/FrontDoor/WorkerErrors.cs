@@ -6,10 +6,19 @@ namespace Gateway.FrontDoor;
 /// <summary>Turns a worker's error reply into one of ours: vLLM's codes are integers, and a worker's 5xx is not the client's business.</summary>
 internal static class WorkerErrors
 {
+    /// <summary>The message of an error reply as the worker wrote it, or null when it has none.</summary>
+    public static string? MessageOf(ReadOnlySpan<byte> body) => Members(body).Message;
+
     /// <summary>The client's error for a worker's reply with a status outside 2xx.</summary>
     public static ApiError Read(int status, ReadOnlySpan<byte> body, TimeSpan? retryAfter)
     {
         var (message, type, param, code) = Members(body);
+        if (status == StatusCodes.Status400BadRequest && message?.Contains("trust-request-chat-template", StringComparison.Ordinal) == true)
+        {
+            // vLLM's word for its own settings, which no client can change.
+            return ApiError.UpstreamError("The worker refuses the contract's chat template: start vLLM with --trust-request-chat-template.");
+        }
+
         var seconds = retryAfter is { } delay ? (int)Math.Ceiling(delay.TotalSeconds) : 1;
         return status switch
         {

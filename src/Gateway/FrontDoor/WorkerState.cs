@@ -1,16 +1,23 @@
 using System.Collections.Concurrent;
+using Gateway.Domain.Routing;
 
 namespace Gateway.FrontDoor;
 
 /// <summary>
-/// One worker as the front door sees it. Long-lived; every member is safe to read at any time. The health monitor and the
-/// chat road write <see cref="Healthy"/>, <see cref="WorkerAdapters"/> writes the loaded models.
+/// One worker as the front door sees it. Long-lived; every member is safe to read at any time. The health monitor writes what
+/// it learns from probes, the chat road how requests end, <see cref="WorkerAdapters"/> the loaded models, and
+/// <see cref="WorkerRegistry"/> whether it drains.
 /// </summary>
 public sealed class WorkerState(string name, Uri address)
 {
     private readonly ConcurrentDictionary<string, int> _inFlight = new(StringComparer.Ordinal);
+    private readonly Lock _gate = new();
+    private volatile CircuitBreaker _breaker = CircuitBreaker.Closed;
     private volatile bool _healthy;
-    private volatile string? _baseModel;
+    private volatile bool _draining;
+    private volatile WorkerFacts? _facts;
+    private volatile string? _adapterRoot;
+    private volatile string? _problem;
     private int _total;
 
     /// <summary>The name in records: the built-in worker's, or its address.</summary>
@@ -19,18 +26,51 @@ public sealed class WorkerState(string name, Uri address)
     /// <summary>Where it listens.</summary>
     public Uri Address => address;
 
-    /// <summary>True while it answers its health check.</summary>
+    /// <summary>The address as YARP takes it.</summary>
+    public string Destination { get; } = address.AbsoluteUri;
+
+    /// <summary>Its place in the choice of workers; equal in every process.</summary>
+    public ulong Identity { get; } = RoutingHash.Of(name);
+
+    /// <summary>True while it answers its health check and fits this gateway.</summary>
     public bool Healthy
     {
         get => _healthy;
         set => _healthy = value;
     }
 
-    /// <summary>The id its base model goes by, learned from its model list; null until then.</summary>
-    public string? BaseModel
+    /// <summary>True while it gets no new requests; those under way end.</summary>
+    public bool Draining
     {
-        get => _baseModel;
-        set => _baseModel = value;
+        get => _draining;
+        set => _draining = value;
+    }
+
+    /// <summary>True when it may get requests, as far as its health and orders say.</summary>
+    public bool Available => _healthy && !_draining;
+
+    /// <summary>What its model list says; null until it answered.</summary>
+    public WorkerFacts? Facts
+    {
+        get => _facts;
+        set => _facts = value;
+    }
+
+    /// <summary>The id its base model goes by; null until it answered.</summary>
+    public string? BaseModel => _facts?.BaseModel;
+
+    /// <summary>Why it gets no requests although it answers, or null.</summary>
+    public string? Problem
+    {
+        get => _problem;
+        set => _problem = value;
+    }
+
+    /// <summary>The folder under which it sees the adapters, or null when it is this process's own.</summary>
+    public string? AdapterRoot
+    {
+        get => _adapterRoot;
+        set => _adapterRoot = value;
     }
 
     /// <summary>The adapter model names it has loaded, as far as this process knows.</summary>
@@ -39,11 +79,58 @@ public sealed class WorkerState(string name, Uri address)
     /// <summary>Held while an adapter is loaded: workers refuse a second load while one is under way.</summary>
     public SemaphoreSlim Loading { get; } = new(1);
 
+    /// <summary>Held while it is probed: a slow worker is asked once at a time.</summary>
+    public SemaphoreSlim Probing { get; } = new(1);
+
+    /// <summary>The breaker as it stands.</summary>
+    public CircuitBreaker Breaker => _breaker;
+
     /// <summary>Requests it is answering for this process.</summary>
     public int InFlight => Volatile.Read(ref _total);
 
     /// <summary>Requests it is answering for this process under one model name.</summary>
     public int InFlightOf(string model) => _inFlight.GetValueOrDefault(model);
+
+    /// <summary>Takes the breaker's leave for a request; false when it lets none through.</summary>
+    public bool TryEnter(DateTimeOffset now)
+    {
+        if (_breaker.OpenUntil is null)
+        {
+            return true;
+        }
+
+        lock (_gate)
+        {
+            if (!_breaker.Allows(now))
+            {
+                return false;
+            }
+
+            _breaker = _breaker.Begin();
+            return true;
+        }
+    }
+
+    /// <summary>A request ended well.</summary>
+    public void Succeeded()
+    {
+        if (_breaker != CircuitBreaker.Closed)
+        {
+            Change(breaker => breaker.Succeed());
+        }
+    }
+
+    /// <summary>A request failed because of this worker.</summary>
+    public void Failed(DateTimeOffset now) => Change(breaker => breaker.Fail(now));
+
+    /// <summary>A request ended without telling anything about this worker.</summary>
+    public void Abandoned()
+    {
+        if (_breaker.Probing)
+        {
+            Change(breaker => breaker.Abandon());
+        }
+    }
 
     /// <summary>Counts a request until the lease is disposed.</summary>
     public Lease Begin(string model)
@@ -51,6 +138,14 @@ public sealed class WorkerState(string name, Uri address)
         Interlocked.Increment(ref _total);
         _inFlight.AddOrUpdate(model, 1, static (_, count) => count + 1);
         return new(this, model);
+    }
+
+    private void Change(Func<CircuitBreaker, CircuitBreaker> change)
+    {
+        lock (_gate)
+        {
+            _breaker = change(_breaker);
+        }
     }
 
     /// <summary>One request under way; dispose exactly once.</summary>

@@ -4,6 +4,7 @@ using Gateway.Domain.Adapters;
 using Gateway.Domain.Json;
 using Gateway.Domain.Storage;
 using Gateway.Model.Lora;
+using Gateway.Security;
 using Gateway.Storage;
 using Gateway.Storage.Files;
 
@@ -13,21 +14,41 @@ namespace Gateway.Hosting;
 public readonly record struct Registration(Adapter? Adapter, ApiError? Error);
 
 /// <summary>Turns PEFT folders into immutable, registered generations below the data folder. Thread-safe.</summary>
-public sealed class AdapterRegistry(DataFolder data, BaseModel baseModel, IDocumentStore documents, ControlPlane control, TimeProvider clock)
+public sealed class AdapterRegistry(
+    DataFolder data, BaseModel baseModel, IDocumentStore documents, ControlPlane control, AdapterSignatures signatures, TimeProvider clock)
+    : IDisposable
 {
     private const string ConfigFile = "adapter_config.json";
     private const string TensorFile = "adapter_model.safetensors";
     private const string ManifestFile = "manifest.json";
 
+    // A folder must not go while its record comes.
+    private readonly SemaphoreSlim _files = new(1);
+
+    /// <summary>The files a generation may have; the first two are always there.</summary>
+    public static IReadOnlyList<string> Files { get; } = [ConfigFile, TensorFile, ManifestFile, AdapterSignatures.FileName];
+
     /// <summary>
-    /// Registers the adapter in <paramref name="source"/>: 1 checks that it fits the base model exactly and hashes it;
-    /// 2 an identical one is returned as it is; 3 copies its files, synced, into a folder named by the generation;
-    /// 4 commits the record. Idempotent by content. A manifest.json beside it binds it to a prompt and a base.
+    /// Registers the adapter in <paramref name="source"/>: 1 checks its signature (one of an own run needs none), that it fits
+    /// the base model exactly, and hashes it; 2 an identical one is returned as it is; 3 copies its files, synced, into a folder
+    /// named by the generation; 4 commits the record. Idempotent by content. A manifest.json beside it binds it to a prompt and
+    /// a base.
     /// </summary>
     public async Task<Registration> RegisterAsync(
         string source, string name, string? runId, string actor, string reason, CancellationToken cancellationToken)
     {
         // 1 Check and hash what was read.
+        SignatureCheck signature = default;
+        if (runId is null)
+        {
+            var signed = Files.Where(file => file != AdapterSignatures.FileName && File.Exists(Path.Combine(source, file))).ToList();
+            signature = signatures.Check(source, signed);
+            if (signature.Error is { } unsigned)
+            {
+                return new(null, unsigned);
+            }
+        }
+
         Adapter adapter;
         try
         {
@@ -42,6 +63,7 @@ public sealed class AdapterRegistry(DataFolder data, BaseModel baseModel, IDocum
                 PromptHash = promptHash,
                 BaseFingerprint = fingerprint,
                 RunId = runId,
+                SignedBy = signature.SignedBy,
                 CreatedAt = clock.GetUtcNow(),
             };
         }
@@ -51,37 +73,114 @@ public sealed class AdapterRegistry(DataFolder data, BaseModel baseModel, IDocum
             return new(null, ApiError.InvalidAdapter(failure.Message.Replace($"'{source}'", "the adapter folder", StringComparison.Ordinal)));
         }
 
-        // 2 Known already.
-        if (await FindAsync(adapter.Generation, cancellationToken) is { } known)
+        await _files.WaitAsync(cancellationToken);
+        try
         {
-            return new(known, null);
-        }
-
-        // 3 Files first, so that a record never names a folder that is not there.
-        Copy(source, adapter.Generation);
-
-        // 4 Record.
-        var registered = await control.ApplyAsync(
-            actor, "adapter.register", adapter.Generation, reason,
-            async token =>
+            // 2 Known already.
+            if (await FindAsync(adapter.Generation, cancellationToken) is { } known)
             {
-                if (await FindAsync(adapter.Generation, token) is { } other)
-                {
-                    return new ControlDecision<Adapter>([], other);
-                }
+                return new(known, null);
+            }
 
-                var json = JsonSerializer.SerializeToUtf8Bytes(adapter, DomainJson.Default.Adapter);
-                return new([new(Collections.Adapters, adapter.Generation, ExpectedVersion: 0, json)], adapter);
-            },
-            cancellationToken);
-        return new(registered, null);
+            // 3 Files first, so that a record never names a folder that is not there.
+            Copy(source, adapter.Generation);
+
+            // 4 Record.
+            var registered = await control.ApplyAsync(
+                actor, "adapter.register", adapter.Generation, reason,
+                async token =>
+                {
+                    if (await FindAsync(adapter.Generation, token) is { } other)
+                    {
+                        return new ControlDecision<Adapter>([], other);
+                    }
+
+                    var json = JsonSerializer.SerializeToUtf8Bytes(adapter, DomainJson.Default.Adapter);
+                    return new([new(Collections.Adapters, adapter.Generation, ExpectedVersion: 0, json)], adapter);
+                },
+                cancellationToken);
+            return new(registered, null);
+        }
+        finally
+        {
+            _files.Release();
+        }
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => _files.Dispose();
 
     /// <summary>The registered generation, or null.</summary>
     public async Task<Adapter?> FindAsync(string generation, CancellationToken cancellationToken) =>
         await documents.GetAsync(Collections.Adapters, generation, cancellationToken) is { } document
             ? JsonSerializer.Deserialize(document.Json.Span, DomainJson.Default.Adapter)
             : null;
+
+    /// <summary>
+    /// Removes a generation that no deployment serves, tries or returns to: 1 the record, if it is still unused at that moment;
+    /// 2 the files. Null on success.
+    /// </summary>
+    public async Task<ApiError?> DeleteAsync(string generation, string actor, string reason, CancellationToken cancellationToken)
+    {
+        await _files.WaitAsync(cancellationToken);
+        try
+        {
+            // 1 Record. A deployment that takes the adapter meanwhile writes its document again, so that this commit fails and the
+            // decision is made anew.
+            var error = await control.ApplyAsync(
+                actor, "adapter.delete", generation, reason,
+                async token =>
+                    await documents.GetAsync(Collections.Adapters, generation, token) is not { } document
+                        ? new([], ApiError.NotFound("adapter", generation))
+                    : await UserOfAsync(generation, token) is { } deployment
+                        ? new([], ApiError.AdapterInUse(generation, deployment))
+                    : new ControlDecision<ApiError?>([new(Collections.Adapters, generation, document.Version, Json: null)], null),
+                cancellationToken);
+
+            // 2 Files: renamed first, so that a kill leaves no half folder under the name of a generation.
+            if (error is null && Directory.Exists(data.AdapterPath(generation)))
+            {
+                var doomed = Path.Combine(data.Adapters, $".{Guid.NewGuid():N}");
+                Directory.Move(data.AdapterPath(generation), doomed);
+                Directory.Delete(doomed, recursive: true);
+            }
+
+            return error;
+        }
+        finally
+        {
+            _files.Release();
+        }
+    }
+
+    /// <summary>The write that makes a commit fail when the adapter is deleted meanwhile; null when there is no such adapter.</summary>
+    public async Task<DocumentWrite?> KeepAsync(string generation, CancellationToken cancellationToken) =>
+        await documents.GetAsync(Collections.Adapters, generation, cancellationToken) is { } document
+            ? new(Collections.Adapters, generation, document.Version, document.Json)
+            : null;
+
+    /// <summary>A deployment that needs the generation, or null.</summary>
+    private async Task<string?> UserOfAsync(string generation, CancellationToken cancellationToken)
+    {
+        await foreach (var document in documents.ListAsync(Collections.Deployments, "", cancellationToken))
+        {
+            var deployment = JsonSerializer.Deserialize(document.Json.Span, DomainJson.Default.Deployment)!;
+            var rollout = deployment.RolloutId is { } id
+                && await documents.GetAsync(Collections.Rollouts, id, cancellationToken) is { } found
+                    ? JsonSerializer.Deserialize(found.Json.Span, DomainJson.Default.Rollout)
+                    : null;
+            foreach (var needed in new[] { deployment.ReleaseId, deployment.PreviousReleaseId, rollout?.CandidateReleaseId })
+            {
+                if (needed is not null && await documents.GetAsync(Collections.Releases, needed, cancellationToken) is { } release
+                    && JsonSerializer.Deserialize(release.Json.Span, DomainJson.Default.Release)!.Generation == generation)
+                {
+                    return deployment.Name;
+                }
+            }
+        }
+
+        return null;
+    }
 
     private void Copy(string source, string generation)
     {
@@ -96,7 +195,7 @@ public sealed class AdapterRegistry(DataFolder data, BaseModel baseModel, IDocum
         Directory.CreateDirectory(temporary);
         try
         {
-            foreach (var file in new[] { ConfigFile, TensorFile, ManifestFile }.Where(file => File.Exists(Path.Combine(source, file))))
+            foreach (var file in Files.Where(file => File.Exists(Path.Combine(source, file))))
             {
                 using var from = File.OpenRead(Path.Combine(source, file));
                 using var to = new FileStream(Path.Combine(temporary, file), FileMode.CreateNew, FileAccess.Write);

@@ -48,7 +48,7 @@ public sealed class GatewayHost : IAsyncDisposable
     {
         var clock = TimeProvider.System;
         var builder = WebApplication.CreateSlimBuilder();
-        Listening.Configure(builder, options.Url);
+        Listening.Configure(builder, options.Url, options.Routing.DrainDelay + options.Routing.DrainLimit);
         builder.Logging
             .AddFilter("Microsoft.AspNetCore", LogLevel.Warning)
             .AddFilter("Yarp", LogLevel.Warning)
@@ -66,6 +66,7 @@ public sealed class GatewayHost : IAsyncDisposable
         {
             // 1 Store.
             store = await GatewayStore.OpenAsync(options, clock, loggers);
+            new DataFolder(options.Data).Sweep(clock.GetUtcNow());
 
             // 2 Worker.
             worker = options.Workers.Count > 0 ? null : await BuiltInWorker.StartAsync(
@@ -75,6 +76,7 @@ public sealed class GatewayHost : IAsyncDisposable
                     ModelName = options.Name,
                     Weights = options.Weights,
                     WeightCache = new DataFolder(options.Data).Cache,
+                    AdapterCache = new DataFolder(options.Data).AdapterCache,
                     Threads = options.Threads,
                     AdapterBytes = options.AdapterBytes,
                 },
@@ -83,16 +85,19 @@ public sealed class GatewayHost : IAsyncDisposable
                 ? ReadModel(options)
                 : new BaseModel(options.Name, worker.Runtime.Fingerprint, worker.Runtime.Options.Weights.Name(), worker.Runtime.Config);
             IReadOnlyList<WorkerState> workers = worker is null
-                ? [.. options.Workers.Select(uri => new WorkerState(uri.Authority, uri))]
+                ? [.. options.Workers.Select(uri => new WorkerState(uri.Authority, uri) { AdapterRoot = options.WorkerAdapters })]
                 : [new WorkerState("built-in", worker.Address)];
 
             // 3 Front door.
             var secret = await InstallationSecret.ReadOrCreateAsync(store.Documents, cancellationToken);
             builder.Services.AddGateway(options, store, model, workers, new ResponseIdSigner(secret), clock);
+            builder.Services.AddSingleton(worker is null ? PromptPreview.Of(options.Model, clock) : PromptPreview.Of(worker.Runtime));
             app = builder.Build();
             MapRoutes(app);
 
             // 4 First start, with workers that are up already getting what they must have.
+            await app.Services.GetRequiredService<RoutingState>().RefreshAsync(cancellationToken);
+            await app.Services.GetRequiredService<WorkerRegistry>().RefreshAsync(cancellationToken);
             await app.Services.GetRequiredService<WorkerHealthMonitor>().ProbeAllAsync(cancellationToken);
             await BaseDeployment.EnsureAsync(
                 model, app.Services.GetRequiredService<RoutingState>(), app.Services.GetRequiredService<ReleaseBuilder>(),
@@ -147,8 +152,12 @@ public sealed class GatewayHost : IAsyncDisposable
         app.MapStoredCompletions();
         app.MapModels();
         app.MapContracts();
+        app.MapContractLabels();
+        app.MapContractRendering();
         app.MapAdapters();
+        app.MapAdapterFiles();
         app.MapLora();
+        app.MapWorkers();
         app.MapReleases();
         app.MapDeployments();
         app.MapRollouts();

@@ -21,7 +21,7 @@ internal static class GatewayServices
         services.AddSingleton(new DataFolder(options.Data));
         services.AddSingleton(ids);
         services.AddStorage(store);
-        services.AddFrontDoor(workers, options.WorkerToken);
+        services.AddFrontDoor(workers, options);
         services.AddApi();
         services.AddLearning(options.Learning with { ModelDirectory = options.Model, Threads = options.Threads });
     }
@@ -34,19 +34,23 @@ internal static class GatewayServices
         services.AddSingleton<Leases>();
     }
 
-    private static void AddFrontDoor(this IServiceCollection services, IReadOnlyList<WorkerState> workers, string? workerToken)
+    private static void AddFrontDoor(this IServiceCollection services, IReadOnlyList<WorkerState> workers, ServeOptions options)
     {
         services.AddHttpForwarder();
-        services.AddSingleton(new WorkerPool(workers));
-        services.AddSingleton(_ => new WorkerClient(workerToken));
+        services.AddSingleton(options.Routing);
+        services.AddSingleton(provider => new WorkerPool(workers, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<WorkerRegistry>();
+        services.AddSingleton(_ => new WorkerClient(options.WorkerToken));
         services.AddSingleton<WorkerAdapters>();
         services.AddSingleton<PrefixWarming>();
         services.AddSingleton<RoutingState>();
         services.AddSingleton<TrafficSwitch>();
         services.AddSingleton<ReleaseBuilder>();
+        services.AddSingleton(AdapterSignatures.Load(options.TrustedAdapterKeys, options.RequireSignedAdapters));
         services.AddSingleton<AdapterRegistry>();
         services.AddSingleton<StoredCompletions>();
         services.AddSingleton<ChatRoad>();
+        services.AddBackground<DrainGate>();
         services.AddSingleton<EmbeddingsRoad>();
         services.AddBackground<InteractionRecorder>();
         services.AddBackground<WorkerHealthMonitor>();

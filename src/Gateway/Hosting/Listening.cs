@@ -10,7 +10,7 @@ internal static class Listening
 
     /// <summary>Sets up Kestrel on <paramref name="url"/>, or on a free loopback port. Stopping waits for replies under way.</summary>
     /// <exception cref="StartRefusedException">The address is not usable.</exception>
-    public static void Configure(WebApplicationBuilder builder, string? url)
+    public static void Configure(WebApplicationBuilder builder, string? url, TimeSpan? drainLimit = null)
     {
         builder.WebHost.UseKestrelCore();
         builder.WebHost.ConfigureKestrel(kestrel =>
@@ -31,7 +31,7 @@ internal static class Listening
             builder.WebHost.UseUrls(url);
         }
 
-        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = DrainTimeout);
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = drainLimit ?? DrainTimeout);
     }
 
     /// <summary>Starts the application and its background services.</summary>

@@ -1,3 +1,4 @@
+using Gateway.FrontDoor;
 using Gateway.Jobs;
 using Gateway.Model.Weights;
 using Gateway.Worker;
@@ -24,6 +25,18 @@ public sealed record ServeOptions
 
     /// <summary>Bearer token that external workers ask for, or null.</summary>
     public string? WorkerToken { get; init; }
+
+    /// <summary>The folder under which external workers see the adapters of <see cref="Data"/>; null when it is the same.</summary>
+    public string? WorkerAdapters { get; init; }
+
+    /// <summary>Limits of the road to the workers.</summary>
+    public RoutingOptions Routing { get; init; } = new();
+
+    /// <summary>PEM files of the public keys whose signatures on adapters are trusted; none checks no signatures.</summary>
+    public IReadOnlyList<string> TrustedAdapterKeys { get; init; } = [];
+
+    /// <summary>True to take only adapters that a trusted key has signed; those of own training runs need none.</summary>
+    public bool RequireSignedAdapters { get; init; }
 
     /// <summary>Name of the base deployment.</summary>
     public string Name { get; init; } = "starter";

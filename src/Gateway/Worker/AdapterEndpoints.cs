@@ -32,9 +32,34 @@ internal sealed class AdapterEndpoints(WorkerRuntime runtime)
             return new ApiErrorResult(ApiError.InvalidAdapterLoadPolicy());
         }
 
+        var path = call.Path!;
+        if (call.Generation is { } generation && !Directory.Exists(path))
+        {
+            var (fetched, failure) = await runtime.Generations.GetAsync(generation, context.RequestAborted);
+            if (fetched is null)
+            {
+                return new ApiErrorResult(failure!);
+            }
+
+            path = fetched;
+        }
+
         // Not cancelled with the request: the listing tells what came of it.
-        var load = await Task.Run(() => runtime.Adapters.Load(call.Name, call.Path!, call.Replace, call.ExpectedGeneration, call.Pinned), CancellationToken.None);
-        return Refusal(call, load) is { } refusal
+        var load = await Task.Run(() => runtime.Adapters.Load(call.Name, path, call.Replace, call.ExpectedGeneration, call.Pinned), CancellationToken.None);
+        if (load.Outcome == AdapterLoadOutcome.Loaded && call.Generation is { } wanted && load.Generation != wanted)
+        {
+            // The name is the caller's own for this generation, so nobody has asked for it yet.
+            runtime.Adapters.Unload(call.Name, load.Generation);
+            ForgetFetched(path, call);
+            return new ApiErrorResult(ApiError.InvalidAdapter("its folder holds another generation than 'adapter_generation'. Import the adapter again."));
+        }
+
+        if (load.Outcome == AdapterLoadOutcome.Invalid)
+        {
+            ForgetFetched(path, call);
+        }
+
+        return Refusal(call, path, load) is { } refusal
             ? new ApiErrorResult(refusal)
             : Success(context.Request, $"Success: LoRA adapter '{call.Name}' added successfully.", json =>
             {
@@ -115,7 +140,16 @@ internal sealed class AdapterEndpoints(WorkerRuntime runtime)
         });
     }
 
-    private ApiError? Refusal(AdapterCall call, AdapterLoad load) => load.Outcome switch
+    // A power cut may have torn what was fetched; the next load fetches it again.
+    private void ForgetFetched(string path, AdapterCall call)
+    {
+        if (path != call.Path)
+        {
+            runtime.Generations.Forget(call.Generation!);
+        }
+    }
+
+    private static ApiError? Refusal(AdapterCall call, string path, AdapterLoad load) => load.Outcome switch
     {
         AdapterLoadOutcome.Loaded => null,
         AdapterLoadOutcome.NameTaken => ApiError.AdapterAlreadyLoaded(call.Name),
@@ -125,7 +159,7 @@ internal sealed class AdapterEndpoints(WorkerRuntime runtime)
         AdapterLoadOutcome.LimitExceeded => ApiError.AdapterLimitExceeded(),
 
         // Paths of this machine stay out of replies; the caller knows which folder it named.
-        _ => ApiError.InvalidAdapter((load.Reason ?? "").Replace($"'{call.Path}'", "the adapter folder", StringComparison.Ordinal)),
+        _ => ApiError.InvalidAdapter((load.Reason ?? "").Replace($"'{path}'", "the adapter folder", StringComparison.Ordinal)),
     };
 
     private static IResult Success(HttpRequest request, string text, Action<Utf8JsonWriter> members) =>

@@ -32,12 +32,12 @@ internal sealed class ChatEndpoint(WorkerRuntime runtime)
 
     private (ReplyPlan? Plan, ApiError? Error) Plan(ChatCompletionRequest request)
     {
-        if (!runtime.Prompts.TryRender(request, out var ids, out var dialect, out var error))
+        if (!runtime.Prompts.TryRender(request, out var prompt, out var dialect, out var error))
         {
             return (null, error);
         }
 
-        if ((error = InferenceEndpoint.Fit(runtime, ids.Length, request.MaxTokens, "messages", out var maximumTokens)) is not null)
+        if ((error = InferenceEndpoint.Fit(runtime, prompt.Ids.Length, request.MaxTokens, "messages", out var maximumTokens)) is not null)
         {
             return (null, error);
         }
@@ -45,7 +45,7 @@ internal sealed class ChatEndpoint(WorkerRuntime runtime)
         var plan = new ReplyPlan
         {
             Request = request,
-            Prompts = [new PlannedPrompt(ids)],
+            Prompts = [new PlannedPrompt(prompt.Ids)],
             Drawn = request.N,
             MaximumTokens = [maximumTokens],
             Tools = request.ToolMode == ToolMode.None ? null : dialect,

@@ -31,9 +31,9 @@ internal sealed class PromptRenderer
     /// refuses is an error of the messages; what is wrong with a given template is an error of the template.
     /// </summary>
     public bool TryRender(
-        ChatCompletionRequest request, [NotNullWhen(true)] out int[]? ids, [NotNullWhen(true)] out ToolDialect? dialect, [NotNullWhen(false)] out ApiError? error)
+        ChatCompletionRequest request, [NotNullWhen(true)] out RenderedPrompt? prompt, [NotNullWhen(true)] out ToolDialect? dialect, [NotNullWhen(false)] out ApiError? error)
     {
-        (ids, dialect) = (null, null);
+        (prompt, dialect) = (null, null);
         try
         {
             if (RendererFor(request) is not { } renderer)
@@ -50,13 +50,13 @@ internal sealed class PromptRenderer
             }
 
             dialect = ToolDialect.Of(template);
-            ids = renderer.RenderPrompt(Input(request, template, dialect)).Ids;
+            prompt = renderer.RenderPrompt(Input(request, template, dialect));
             if (request.ToolMode == ToolMode.Required)
             {
-                ids = [.. ids, .. _tokenizer.Encode(dialect.Prompted)];
+                prompt = new RenderedPrompt(prompt.Text + dialect.Prompted, [.. prompt.Ids, .. _tokenizer.Encode(dialect.Prompted)]);
             }
 
-            error = ids.Length > 0 ? null : ApiError.InvalidValue("messages", "the chat template makes an empty prompt of them.");
+            error = prompt.Ids.Length > 0 ? null : ApiError.InvalidValue("messages", "the chat template makes an empty prompt of them.");
         }
         catch (TemplateException failure)
         {
@@ -64,7 +64,7 @@ internal sealed class PromptRenderer
             error = ApiError.InvalidValue(isOfTemplate ? "chat_template" : "messages", $"the chat template does not render: {failure.Message}");
         }
 
-        return error is null && ids is not null && dialect is not null;
+        return error is null && prompt is not null && dialect is not null;
     }
 
     private ChatRenderer? RendererFor(ChatCompletionRequest request)

@@ -62,9 +62,9 @@ internal sealed class TokenEndpoints(WorkerRuntime runtime)
 
     private int[] Rendered(JsonElement root, FieldReader fields)
     {
-        if (ChatCompletionRequest.TryParse(root, out var request, out var error) && runtime.Prompts.TryRender(request, out var ids, out _, out error))
+        if (ChatCompletionRequest.TryParse(root, out var request, out var error) && runtime.Prompts.TryRender(request, out var prompt, out _, out error))
         {
-            return ids;
+            return prompt.Ids;
         }
 
         fields.Fail(error!);

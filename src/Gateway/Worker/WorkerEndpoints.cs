@@ -1,6 +1,5 @@
-using System.Security.Cryptography;
-using System.Text;
 using Gateway.Api.Wire;
+using Gateway.Security;
 
 namespace Gateway.Worker;
 
@@ -32,9 +31,7 @@ public static class WorkerEndpoints
         guarded.MapGet("/v1/lora_adapters", () => new AdapterEndpoints(runtime).List());
     }
 
-    private static bool IsAllowed(HttpRequest request, string? token) =>
-        token is null || CryptographicOperations.FixedTimeEquals(
-            Encoding.UTF8.GetBytes(request.Headers.Authorization.ToString()), Encoding.UTF8.GetBytes($"Bearer {token}"));
+    private static bool IsAllowed(HttpRequest request, string? token) => token is null || BearerToken.IsOn(request, token);
 
     /// <summary>An unexpected exception becomes a 500 of the right shape, unless the reply has begun or the caller has gone.</summary>
     private static async ValueTask<object?> AnswerDefectsAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)

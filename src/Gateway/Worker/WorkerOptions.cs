@@ -14,6 +14,12 @@ public sealed record WorkerOptions
     /// <summary>Shared token that callers must send as bearer token; null on a loopback listener.</summary>
     public string? Token { get; init; }
 
+    /// <summary>The gateways from which adapters are fetched whose folder this machine does not see, in order.</summary>
+    public IReadOnlyList<Uri> Gateways { get; init; } = [];
+
+    /// <summary>Where fetched adapters are kept.</summary>
+    public string AdapterCache { get; init; } = Path.Combine(Path.GetTempPath(), "gateway-adapters");
+
     /// <summary>How the linear maps are held.</summary>
     public WeightFormat Weights { get; init; } = WeightFormat.F32;
 

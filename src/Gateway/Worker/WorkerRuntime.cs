@@ -25,6 +25,7 @@ public sealed class WorkerRuntime : IDisposable
         (Options, Clock, _compute, _model, Tokenizer) = (options, clock, compute, model, tokenizer);
         Prompts = new PromptRenderer(tokenizer, clock);
         Grammars = new GrammarCache(tokenizer, model.Config.VocabularySize);
+        Generations = new GenerationCache(options.AdapterCache, options.Gateways, options.Token, model.Config, model.Fingerprint, clock);
         Created = clock.GetUtcNow();
         Adapters = new AdapterSlots(model.Config, model.Fingerprint, new AdapterLimits(), options.MaximumAdapters, clock, model.WeightFormat, options.AdapterBytes);
         Engine = new InferenceEngine(model, Adapters, new EngineOptions { CacheBlocks = CacheBlocks(model, options.CacheBytes) });
@@ -59,6 +60,9 @@ public sealed class WorkerRuntime : IDisposable
 
     /// <summary>Constraints of replies, compiled.</summary>
     internal GrammarCache Grammars { get; }
+
+    /// <summary>The adapters on this machine's disk that came from the gateway.</summary>
+    internal GenerationCache Generations { get; }
 
     /// <summary>The adapters in memory.</summary>
     public AdapterSlots Adapters { get; }
@@ -103,6 +107,7 @@ public sealed class WorkerRuntime : IDisposable
     {
         Engine.Dispose();
         Adapters.Dispose();
+        Generations.Dispose();
         Grammars.Dispose();
         _model.Dispose();
         _compute.Dispose();

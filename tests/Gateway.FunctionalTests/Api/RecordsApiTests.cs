@@ -76,7 +76,13 @@ public sealed class RecordsApiTests : IAsyncLifetime
     [InlineData("""{"name":"x"}""", "missing_required_parameter")]
     [InlineData("""{"name":"x","content":{"system_promt":"typo"}}""", "unknown_parameter")]
     [InlineData("""{"name":"x","content":{},"extra":1}""", "unknown_parameter")]
-    [InlineData("""{"name":"x","content":{"output_mode":"enforce","output_schema":{}}}""", "unsupported_parameter")]
+    [InlineData("""{"name":"x","content":{"output_mode":"enforce"}}""", "invalid_value")]
+    [InlineData("""{"name":"x","content":{"output_mode":"enforce","output_schema":{"oneOf":[{"type":"string"},{"type":["string","null"]}]}}}""", "unsupported_schema")]
+    [InlineData("""{"name":"x","content":{"chat_template":"{% for %}"}}""", "invalid_value")]
+    [InlineData("""{"name":"x","content":{"tools":[{"type":"function"}]}}""", "invalid_value")]
+    [InlineData("""{"name":"x","content":{"flags":{"off":["error"]}}}""", "invalid_value")]
+    [InlineData("""{"name":"x","content":{"flags":{"slow":1}}}""", "unknown_parameter")]
+    [InlineData("""{"name":"x","content":{"sampling":{"max_tokens":5,"default_max_tokens":6}}}""", "invalid_value")]
     [InlineData("""{"name":"x","content":{"output_schema":{"type":"object","unevaluatedProperties":false}}}""", "unsupported_schema")]
     [InlineData("""{"name":"x","content":{"sampling":{"temperature":3}}}""", "invalid_value")]
     [InlineData("""{"name":"x","content":{"system_prompt":5}}""", "invalid_value")]
@@ -116,7 +122,19 @@ public sealed class RecordsApiTests : IAsyncLifetime
         Assert.Equal("Success: LoRA adapter 'mine' added successfully.", await loaded.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
         using var again = await _gateway.PostAsync("/v1/load_lora_adapter", """{"lora_name":"mine","lora_path":"mine"}""");
         Assert.Equal("lora_adapter_already_loaded", await GatewayUnderTest.ErrorCodeAsync(again, 400));
-        Assert.Equal("starter", (await _gateway.GetAsync("/v1/models/mine")).GetProperty("parent").GetString());
+        var card = await _gateway.GetAsync("/v1/models/mine");
+        Assert.Equal("starter", card.GetProperty("parent").GetString());
+        Assert.Equal(4, card.GetProperty("rank").GetInt32());
+        var generation = card.GetProperty("adapter_generation").GetString();
+
+        using var unsaid = await _gateway.PostAsync("/v1/load_lora_adapter", """{"lora_name":"mine","lora_path":"mine","expected_generation":"x"}""");
+        Assert.Equal("invalid_lora_load_policy", await GatewayUnderTest.ErrorCodeAsync(unsaid, 400));
+        using var stale = await _gateway.PostAsync("/v1/load_lora_adapter", """{"lora_name":"mine","lora_path":"mine","load_inplace":true,"expected_generation":"x"}""");
+        Assert.Equal("lora_generation_mismatch", await GatewayUnderTest.ErrorCodeAsync(stale, 409));
+        using var swapped = await _gateway.PostAsync("/v1/load_lora_adapter", $$"""{"lora_name":"mine","lora_path":"mine","load_inplace":true,"expected_generation":"{{generation}}"}""");
+        Assert.Equal(HttpStatusCode.OK, swapped.StatusCode);
+        using var kept = await _gateway.PostAsync("/v1/unload_lora_adapter", """{"lora_name":"mine","expected_generation":"x"}""");
+        Assert.Equal("lora_generation_mismatch", await GatewayUnderTest.ErrorCodeAsync(kept, 409));
 
         using var unloaded = await _gateway.PostAsync("/v1/unload_lora_adapter", """{"lora_name":"mine"}""");
         Assert.Equal(HttpStatusCode.OK, unloaded.StatusCode);

@@ -22,10 +22,16 @@ internal sealed class FakeWorker : IAsyncDisposable
     /// <summary>The text of the next replies, one chunk per entry.</summary>
     public IReadOnlyList<string> Chunks { get; set; } = ["Hel", "lo"];
 
-    /// <summary>What happens after the chunks: "finish", "die" (when <see cref="Die"/> completes), "hang" or "silence" (no end marker).</summary>
+    /// <summary>What happens after the chunks: "finish", "die" (when <see cref="Die"/> completes), "wait" (to finish when <see cref="Die"/> completes), "hang" or "silence" (no end marker).</summary>
     public string Ending { get; set; } = "finish";
 
     public string FinishReason { get; set; } = "stop";
+
+    /// <summary>The fingerprint it lists; null as vLLM, which lists none.</summary>
+    public string? Fingerprint { get; set; }
+
+    /// <summary>How long it thinks before a whole reply.</summary>
+    public TimeSpan Delay { get; set; }
 
     /// <summary>A status other than 200 refuses every chat request with <see cref="ErrorBody"/>.</summary>
     public int Status { get; set; } = 200;
@@ -55,7 +61,8 @@ internal sealed class FakeWorker : IAsyncDisposable
         var app = builder.Build();
         var worker = new FakeWorker(app);
         app.MapGet("/health", () => Results.Ok());
-        app.MapGet("/v1/models", () => Results.Text("""{"object":"list","data":[{"id":"fake-base","object":"model","parent":null}]}""", "application/json"));
+        app.MapGet("/v1/models", () => Results.Text(
+            $$"""{"object":"list","data":[{"id":"fake-base","object":"model","parent":null,"base_fingerprint":{{JsonSerializer.Serialize(worker.Fingerprint)}}}]}""", "application/json"));
         app.MapPost("/v1/load_lora_adapter", worker.LoadAsync);
         app.MapPost("/v1/unload_lora_adapter", worker.UnloadAsync);
         app.MapPost("/v1/chat/completions", worker.ChatAsync);
@@ -118,6 +125,7 @@ internal sealed class FakeWorker : IAsyncDisposable
                 await HangAsync(context);
             }
 
+            await Task.Delay(Delay, context.RequestAborted);
             context.Response.ContentType = "application/json";
             await context.Response.WriteAsync($$"""
                 {"id":"cmpl-of-the-worker","object":"chat.completion","created":1,"model":"{{model}}",
@@ -142,6 +150,9 @@ internal sealed class FakeWorker : IAsyncDisposable
                 await Die.Task;
                 context.Abort();
                 return;
+            case "wait":
+                await Die.Task;
+                break;
             case "hang":
                 await HangAsync(context);
                 return;

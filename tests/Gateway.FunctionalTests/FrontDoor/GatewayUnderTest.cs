@@ -4,6 +4,7 @@ using System.Text.Json;
 using Gateway.FrontDoor;
 using Gateway.Hosting;
 using Gateway.TestKit;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Xunit;
@@ -17,9 +18,11 @@ internal sealed class GatewayUnderTest : IAsyncDisposable
     private readonly TemporaryFolder _data = new();
     private readonly List<FakeWorker> _workers = [];
 
-    private GatewayUnderTest()
-    {
-    }
+    private readonly Func<ServeOptions, ServeOptions> _with;
+    private readonly Action<WebApplicationBuilder>? _configure;
+
+    private GatewayUnderTest(Func<ServeOptions, ServeOptions>? with, Action<WebApplicationBuilder>? configure) =>
+        (_with, _configure) = (with ?? (options => options), configure);
 
     public GatewayHost Host { get; private set; } = null!;
 
@@ -33,9 +36,13 @@ internal sealed class GatewayUnderTest : IAsyncDisposable
 
     public string DataFolder => _data.Path;
 
-    public static async Task<GatewayUnderTest> StartAsync(int workers = 1)
+    /// <param name="workers">Fake workers that it is started with.</param>
+    /// <param name="with">Changes the options.</param>
+    /// <param name="configure">Adds services.</param>
+    public static async Task<GatewayUnderTest> StartAsync(
+        int workers = 1, Func<ServeOptions, ServeOptions>? with = null, Action<WebApplicationBuilder>? configure = null)
     {
-        var gateway = new GatewayUnderTest();
+        var gateway = new GatewayUnderTest(with, configure);
         for (var i = 0; i < workers; i++)
         {
             gateway._workers.Add(await FakeWorker.StartAsync());
@@ -53,14 +60,21 @@ internal sealed class GatewayUnderTest : IAsyncDisposable
             await Host.DisposeAsync();
         }
 
-        var options = new ServeOptions
+        var options = _with(new ServeOptions
         {
             Model = _model.Path,
             Data = _data.Path,
             Url = "http://127.0.0.1:0",
             Workers = [.. _workers.Select(worker => worker.Address)],
-        };
-        Host = await GatewayHost.StartAsync(options, builder => builder.Logging.ClearProviders(), TestContext.Current.CancellationToken);
+        });
+        Host = await GatewayHost.StartAsync(
+            options,
+            builder =>
+            {
+                builder.Logging.ClearProviders();
+                _configure?.Invoke(builder);
+            },
+            TestContext.Current.CancellationToken);
         Client = new HttpClient { BaseAddress = Host.Address };
     }
 
@@ -113,12 +127,40 @@ internal sealed class GatewayUnderTest : IAsyncDisposable
         throw new InvalidOperationException("The timer ended.");
     }
 
+    /// <summary>Creates a deployment and returns its release.</summary>
+    public async Task<string> DeployAsync(string name, string? contract, string? generation)
+    {
+        var release = await CreateReleaseAsync(contract, generation);
+        using var response = await PostAsync("/v1/deployments", JsonSerializer.Serialize(new { name, release_id = release }));
+        await ReadAsync(response);
+        return release;
+    }
+
+    /// <summary>Moves a deployment to a generation and returns its new release.</summary>
+    public async Task<string> MoveAsync(string name, string from, string generation)
+    {
+        var release = await CreateReleaseAsync(null, generation);
+        using var response = await PutAsync($"/v1/deployments/{name}", JsonSerializer.Serialize(new { release_id = release, expected_release_id = from }));
+        await ReadAsync(response);
+        return release;
+    }
+
+    /// <summary>Waits until something holds that the gateway does by itself.</summary>
+    public static async Task EventuallyAsync(Func<bool> holds)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(10));
+        while (!holds())
+        {
+            await timer.WaitForNextTickAsync(TestContext.Current.CancellationToken);
+        }
+    }
+
     /// <summary>Registers a random adapter through the import folder and returns its generation.</summary>
-    public async Task<string> ImportAdapterAsync(int seed)
+    public async Task<string> ImportAdapterAsync(int seed, TinyModel? model = null)
     {
         var target = Path.Combine(_data.Path, "import", $"adapter-{seed}");
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-        Directory.Move(_model.WriteAdapter(seed), target);
+        Directory.Move((model ?? _model).WriteAdapter(seed), target);
         using var response = await PostAsync("/v1/adapters/import", $$"""{"path":"adapter-{{seed}}"}""");
         return (await ReadAsync(response)).GetProperty("generation").GetString()!;
     }

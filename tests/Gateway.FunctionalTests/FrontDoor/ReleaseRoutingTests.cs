@@ -158,13 +158,7 @@ public sealed class ReleaseRoutingTests : IAsyncLifetime
         await GatewayUnderTest.ReadAsync(response);
     }
 
-    private async Task<string> DeployAsync(string name, string? contract, string? generation)
-    {
-        var release = await _gateway.CreateReleaseAsync(contract, generation);
-        using var response = await _gateway.PostAsync("/v1/deployments", $$"""{"name":"{{name}}","release_id":"{{release}}"}""");
-        await GatewayUnderTest.ReadAsync(response);
-        return release;
-    }
+    private Task<string> DeployAsync(string name, string? contract, string? generation) => _gateway.DeployAsync(name, contract, generation);
 
     private async Task<Rollout> StartRolloutAsync(string deployment, string stable, string candidate)
     {

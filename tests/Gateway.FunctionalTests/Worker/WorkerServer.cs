@@ -40,14 +40,30 @@ public sealed class WorkerServer : IAsyncLifetime
     /// <summary>Shared token, before the start.</summary>
     public string? Token { get; init; }
 
+    /// <summary>Where it listens, before the start.</summary>
+    public string Url { get; init; } = "http://127.0.0.1:0";
+
+    /// <summary>The gateways it fetches adapters from, before the start.</summary>
+    public IReadOnlyList<Uri> Gateways { get; init; } = [];
+
     public async ValueTask InitializeAsync()
     {
         Runtime = WorkerRuntime.Load(
-            new WorkerOptions { ModelDirectory = Model.Path, ModelName = ModelName, Token = Token, Threads = 2, CacheBytes = 32 << 20, MaximumBodyBytes = 1 << 20 },
+            new WorkerOptions
+            {
+                ModelDirectory = Model.Path,
+                ModelName = ModelName,
+                Token = Token,
+                Threads = 2,
+                CacheBytes = 32 << 20,
+                MaximumBodyBytes = 1 << 20,
+                Gateways = Gateways,
+                AdapterCache = Path.Combine(Model.Path, "adapter-cache"),
+            },
             TimeProvider.System);
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.WebHost.UseUrls(Url);
         _application = builder.Build();
         WorkerEndpoints.Map(_application, Runtime);
         await _application.StartAsync();

@@ -154,7 +154,7 @@ public sealed record ApiError(int Status, string Type, string Code, string Messa
 
     /// <summary>400 or 422: the deployment's contract refuses the request.</summary>
     public static ApiError ContractRefused(ContractRefusal refusal) =>
-        new(refusal.Parameter == "messages" ? 400 : 422, InvalidRequest, refusal.Code, refusal.Message, refusal.Parameter);
+        new(refusal.Parameter is "messages" or "tools" ? 400 : 422, InvalidRequest, refusal.Code, refusal.Message, refusal.Parameter);
 
     /// <summary>400: the content of a new contract version cannot be stored.</summary>
     public static ApiError InvalidContract(JsonProblem problem) =>
@@ -193,6 +193,30 @@ public sealed record ApiError(int Status, string Type, string Code, string Messa
     /// <summary>422: the adapter's files are there but cannot be served.</summary>
     public static ApiError InvalidAdapter(string reason) =>
         new(422, InvalidRequest, "invalid_lora_adapter", $"The adapter cannot be served on this base model: {reason}", "lora_path");
+
+    /// <summary>415: an upload that is neither a form nor a tar.</summary>
+    public static ApiError UnsupportedUploadType() =>
+        new(415, InvalidRequest, "unsupported_media_type", "An adapter is sent as 'multipart/form-data' with its files, as 'application/x-tar' of its folder, or as 'application/gzip' of that.");
+
+    /// <summary>400: an upload whose archive or form cannot be taken.</summary>
+    public static ApiError InvalidUpload(string problem) =>
+        new(400, InvalidRequest, "invalid_upload", $"The upload cannot be taken: {problem}");
+
+    /// <summary>422: an adapter without a trusted signature, where one is asked for.</summary>
+    public static ApiError AdapterNotSigned(string problem) =>
+        new(422, InvalidRequest, "adapter_signature_invalid", $"The adapter is not signed by a trusted key: {problem} Sign it again, or ask the operator to trust its key.");
+
+    /// <summary>409: something still needs the adapter.</summary>
+    public static ApiError AdapterInUse(string generation, string deployment) =>
+        Conflict("adapter_in_use", $"The adapter '{generation[..12]}' serves the deployment '{deployment}', is on its way to it, or is what a rollback returns to: move the deployment on first.", "generation");
+
+    /// <summary>503: the disk takes no adapter.</summary>
+    public static ApiError AdapterStorageUnavailable() =>
+        new(503, Server, "adapter_storage_unavailable", "The adapter cannot be stored now. Free disk space on the server and send it again.") { RetryAfterSeconds = 10 };
+
+    /// <summary>502: the adapter cannot be fetched from the gateway.</summary>
+    public static ApiError AdapterFetchFailed(string problem) =>
+        new(502, Server, "adapter_fetch_failed", $"The worker could not fetch the adapter: {problem}");
 
     /// <summary>400: a compare-and-swap that does not ask for replacement.</summary>
     public static ApiError InvalidAdapterLoadPolicy() =>

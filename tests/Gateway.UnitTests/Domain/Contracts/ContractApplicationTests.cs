@@ -80,4 +80,33 @@ public class ContractApplicationTests
         Assert.Equal("Use {{x}}.", ContractApplication.Apply(content, [User]).Messages![0].Content);
         Assert.Equal("unknown_variable", ContractApplication.Apply(content, [User], JsonElement.Parse("""{"x":1}""")).Refusal!.Code);
     }
+
+    [Fact]
+    public void ARequiredVariable_IsMissedWithoutAnyValues()
+    {
+        var content = new ContractContent { Variables = JsonElement.Parse("""{"type":"object","properties":{"x":{"type":"integer"}},"required":["x"]}""") };
+        Assert.Equal("missing_variable", ContractApplication.Apply(content, []).Refusal?.Code);
+        Assert.Equal("invalid_variable", ContractApplication.Apply(content, [], JsonElement.Parse("""{"x":"one"}""")).Refusal?.Code);
+        Assert.Null(ContractApplication.Apply(content, [], JsonElement.Parse("""{"x":1}""")).Refusal);
+    }
+
+    [Theory]
+    [InlineData(ToolsPolicy.Allow, true, true, "own:contract caller:caller")]
+    [InlineData(ToolsPolicy.Allow, true, false, "own:contract")]
+    [InlineData(ToolsPolicy.Allow, false, true, "own:caller caller:caller")]
+    [InlineData(ToolsPolicy.Replace, true, true, "own:contract")]
+    [InlineData(ToolsPolicy.Replace, false, true, "")]
+    [InlineData(ToolsPolicy.Reject, true, false, "own:contract")]
+    [InlineData(ToolsPolicy.Reject, true, true, "refused")]
+    public void Tools_AreJoinedAsThePolicySays(ToolsPolicy policy, bool brings, bool sends, string expected)
+    {
+        var content = new ContractContent { ToolsPolicy = policy, Tools = brings ? Tools("contract", "own") : null };
+        var applied = ContractApplication.Apply(content, [], null, sends ? Tools("caller", "own", "caller") : null);
+        var seen = applied.Refusal is not null ? "refused" : string.Join(' ', (applied.Tools?.EnumerateArray() ?? default).Select(tool =>
+            $"{tool.GetProperty("function").GetProperty("name").GetString()}:{tool.GetProperty("function").GetProperty("description").GetString()}"));
+        Assert.Equal(expected, seen);
+    }
+
+    private static JsonElement Tools(string from, params string[] names) => JsonElement.Parse(
+        "[" + string.Join(',', names.Select(name => $$$"""{"type":"function","function":{"name":"{{{name}}}","description":"{{{from}}}"}}""")) + "]");
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Gateway.Domain.Contracts;
+using Gateway.Domain.Interactions;
 using Gateway.Domain.Json;
 using Xunit;
 
@@ -22,6 +23,9 @@ public class ContractHasherTests
                      Content with { OutputMode = OutputMode.Enforce },
                      Content with { Sampling = Content.Sampling with { MaxTokens = 33 } },
                      Content with { Sampling = Content.Sampling with { Stop = ["\n"] } },
+                     Content with { Sampling = Content.Sampling with { MaxTemperature = 1 } },
+                     Content with { Flags = new FlagRules() },
+                     Content with { Flags = new FlagRules { TotalMs = 5 } },
                  })
         {
             Assert.Equal(ContractHasher.PromptHash(Content), ContractHasher.PromptHash(changed));
@@ -40,11 +44,20 @@ public class ContractHasherTests
                      Content with { ChatTemplate = "{{ messages }}" },
                      Content with { Variables = Parse("{}") },
                      Content with { OutputSchema = Parse("""{"type":"object","required":["intents"]}""") },
+                     Content with { Tools = Parse("[]") },
+                     Content with { ToolsPolicy = ToolsPolicy.Reject },
                  })
         {
             Assert.NotEqual(ContractHasher.PromptHash(Content), ContractHasher.PromptHash(changed));
             Assert.NotEqual(ContractHasher.ContractHash(Content), ContractHasher.ContractHash(changed));
         }
+    }
+
+    [Fact]
+    public void Hashes_OfContractsMadeEarlier_StayWhatTheyWere()
+    {
+        Assert.Equal("0633aed48beadbed1c035e634a52e9c50ee349033094aa2f98a97c787548bcc0", ContractHasher.PromptHash(Content));
+        Assert.Equal("8e7f807ee47a0685546b303ccfa4ec518afea302abd35640c466bec9132eeeb6", ContractHasher.ContractHash(Content));
     }
 
     [Fact]

@@ -38,7 +38,7 @@ public class PolicyTests
     public void Flags_FollowTheReply(string? reply, EndReason end, string expected)
     {
         Assert.True(JsonSchema.TryParse(JsonElement.Parse("""{"type":"object"}"""), out var schema, out _));
-        var flags = FlagPolicy.Judge(reply, end, end == EndReason.Refused ? 400 : 200, new Timings(1, 20), schema, TimeSpan.FromSeconds(1));
+        var flags = FlagPolicy.Judge(Evidence(reply, end, end == EndReason.Refused ? 400 : 200, new Timings(1, 20)), schema, new FlagRules { TotalMs = 1000 });
         Assert.Equal(expected, string.Join(' ', flags.Select(f => f.Kind)));
         Assert.All(flags, f => Assert.NotEmpty(f.Reason));
     }
@@ -65,9 +65,52 @@ public class PolicyTests
     [Fact]
     public void Flags_SlowReply_AndOurOwnRefusal_AreMarked()
     {
-        Assert.Equal(FlagKind.OverSlo, FlagPolicy.Judge("x", EndReason.Stop, 200, new Timings(1, 2000), null, TimeSpan.FromSeconds(1)).Single().Kind);
-        Assert.Equal(FlagKind.Error, FlagPolicy.Judge(null, EndReason.Refused, 503, new Timings(null, 1), null, null).Single().Kind);
+        Assert.Equal(FlagKind.OverSlo, FlagPolicy.Judge(Evidence("x", timings: new Timings(1, 2000)), null, new FlagRules { TotalMs = 1000 }).Single().Kind);
+        Assert.Equal(FlagKind.OverSlo, FlagPolicy.Judge(Evidence("x", timings: new Timings(300, 400)), null, new FlagRules { FirstTokenMs = 200 }).Single().Kind);
+        Assert.Equal(FlagKind.Error, FlagPolicy.Judge(Evidence(null, EndReason.Refused, 503), null, null).Single().Kind);
     }
+
+    [Fact]
+    public void Flags_ThatAreOff_AreNotSet_AndOwnOpeningsCount()
+    {
+        var german = new FlagRules { RefusalOpenings = ["Es tut mir leid, aber"] };
+        Assert.Equal(FlagKind.Refusal, FlagPolicy.Judge(Evidence("Es tut mir leid, aber nein."), null, german).Single().Kind);
+        Assert.Empty(FlagPolicy.Judge(Evidence("Es tut mir leid, aber nein."), null, null));
+        Assert.Empty(FlagPolicy.Judge(Evidence(" ", EndReason.Length), null, new FlagRules { Off = [FlagKind.Empty, FlagKind.Truncated] }));
+        Assert.Equal(2, new FlagRules { Off = [FlagKind.GuardHit], TotalMs = 0 }.Check().Count);
+    }
+
+    [Fact]
+    public void Flags_OfAToolCall_DoNotAskForText()
+    {
+        Assert.True(JsonSchema.TryParse(JsonElement.Parse("""{"type":"object"}"""), out var schema, out _));
+        Assert.Empty(FlagPolicy.Judge(Evidence(null) with { HasToolCalls = true }, schema, null));
+    }
+
+    [Fact]
+    public void Flags_AReplyThatRunsInCircles_IsRepeated()
+    {
+        var loop = "Of course. " + string.Concat(Enumerable.Repeat("Please restart the router. ", 5)) + "Please rest";
+        var flag = FlagPolicy.Judge(Evidence(loop, EndReason.Length), null, null).Single(f => f.Kind == FlagKind.Repeated);
+        Assert.Contains("restart the router", flag.Reason, StringComparison.Ordinal);
+        Assert.Empty(FlagPolicy.Judge(Evidence(loop), null, new FlagRules { Repetitions = 9 }));
+
+        const string Answer = "Unplug the router, wait half a minute and plug it in again.";
+        var asked = Evidence(Answer) with { Messages = [new() { Role = "assistant", Content = Answer }, new() { Role = "user", Content = "It did not help." }] };
+        Assert.Equal(FlagKind.Repeated, FlagPolicy.Judge(asked, null, null).Single().Kind);
+        Assert.Empty(FlagPolicy.Judge(asked with { Reply = "Yes.", Messages = [new() { Role = "assistant", Content = "Yes." }] }, null, null));
+    }
+
+    [Theory]
+    [InlineData("no, no, no, no", false)]
+    [InlineData("Name | Value\n----------------------------------------------------------------------", false)]
+    [InlineData("The list: one, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve.", false)]
+    [InlineData("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", true)]
+    [InlineData("start: 12 34 12 34 12 34 12 34 12 34 12 34 12 34 12 34 12 34 12 34 12 34 12 34 12 34\n", true)]
+    public void Repetition_IsALongLoopOfWordsAtTheEnd(string text, bool found) => Assert.Equal(found, Repetition.Find(text, 4) is not null);
+
+    private static FlagEvidence Evidence(string? reply, EndReason end = EndReason.Stop, int status = 200, Timings? timings = null) =>
+        new(reply, end, status, timings ?? new Timings(1, 20), []);
 
     [Theory]
     [InlineData(EndReason.Stop, 5.0, "", true, true, true)]

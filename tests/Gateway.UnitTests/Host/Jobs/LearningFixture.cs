@@ -10,6 +10,7 @@ using Gateway.Domain.Rollouts;
 using Gateway.Domain.Storage;
 using Gateway.Hosting;
 using Gateway.Jobs;
+using Gateway.Security;
 using Gateway.Storage;
 using Gateway.Storage.Files;
 using Gateway.TestKit;
@@ -90,7 +91,7 @@ internal sealed class LearningFixture : IAsyncDisposable
         var options = new LearningOptions { GeneralPrompts = Prompts, ModelDirectory = _model.Path, Rollout = RolloutOptions, Poll = TimeSpan.FromMilliseconds(1) };
         var leases = new Leases(_store, Clock);
         var contracts = new ContractReader(_store);
-        Adapters = new AdapterRegistry(Data, _base, _store, Control, Clock);
+        Adapters = new AdapterRegistry(Data, _base, _store, Control, AdapterSignatures.Load([], required: false), Clock);
         var releases = new ReleaseBuilder(_base, Adapters, _store, Clock);
         Jobs = new TrainingJobs(_store, Control, leases, Data, options, Clock);
         Rollouts = new RolloutStore(_store, Control, Traffic, Clock);

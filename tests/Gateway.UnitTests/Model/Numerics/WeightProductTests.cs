@@ -122,14 +122,14 @@ public sealed unsafe class WeightProductTests
                 Kernels.Scalar.QuantizeRow(x.Data + (row * 192), 192, groupDepth, fourBits ? Int4Format.Offset : Int8Format.Offset, rows, row);
             }
 
-            Kernels.Scalar.MultiplyQuantized(rows, 0, 10, fourBits, packed.Memory, packed.PanelBytes, 48, expected.Data, 48, accumulate: false);
+            Kernels.Scalar.MultiplyQuantized(rows, 0, 10, fourBits, packed.Memory, packed.PanelBytes, 48, expected.Data, 48, accumulate: false, default);
             if (fourBits)
             {
-                QuantizedProduct<Int4Format, SmallDot>.Multiply(rows, 0, 10, packed.Memory, packed.PanelBytes, 48, result.Data, 48, accumulate: false);
+                QuantizedProduct<Int4Format, SmallDot>.Multiply(rows, 0, 10, packed.Memory, packed.PanelBytes, 48, result.Data, 48, accumulate: false, default);
             }
             else
             {
-                QuantizedProduct<Int8Format, SignDot>.Multiply(rows, 0, 10, packed.Memory, packed.PanelBytes, 48, result.Data, 48, accumulate: false);
+                QuantizedProduct<Int8Format, SignDot>.Multiply(rows, 0, 10, packed.Memory, packed.PanelBytes, 48, result.Data, 48, accumulate: false, default);
             }
 
             Assert.Equal(Values.Bits(expected), Values.Bits(result));

@@ -23,6 +23,22 @@ public sealed class WorkerTeamTests
         }
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(4)]
+    public void ShortJobsInARow_NeverTakeAChunkOfAnother(int threads)
+    {
+        using var team = new WorkerTeam(threads);
+        int[] owner = new int[32];
+        for (int job = 1; job <= 5_000; job++)
+        {
+            int current = job;
+            int chunks = 2 + (job % 30);
+            team.Run(chunks, chunk => Assert.True(Interlocked.Exchange(ref owner[chunk], current) < current));
+            Assert.All(owner.AsSpan(0, chunks).ToArray(), value => Assert.Equal(current, value));
+        }
+    }
+
     [Fact]
     public void Run_ThrowsTheFirstFailure_AndTheTeamGoesOn()
     {
