@@ -287,24 +287,7 @@ public sealed class ChatRoad(
         }
         finally
         {
-            Report(worker, worked);
-        }
-    }
-
-    // What says nothing about the worker: the client left, or an adapter could not be loaded.
-    private void Report(WorkerState worker, bool? succeeded)
-    {
-        switch (succeeded)
-        {
-            case true:
-                worker.Succeeded();
-                break;
-            case false:
-                worker.Failed(clock.GetUtcNow());
-                break;
-            default:
-                worker.Abandoned();
-                break;
+            worker.Ended(worked, clock.GetUtcNow());
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Gateway.Api.Wire;
+using Gateway.Domain.Routing;
 using Gateway.Security;
 
 namespace Gateway.FrontDoor;
@@ -8,7 +9,7 @@ namespace Gateway.FrontDoor;
 /// The road of <c>POST /v1/embeddings</c>: resolve the deployment, have a worker with its adapter answer, restore the public
 /// name. There is no reply to learn from, so nothing is recorded.
 /// </summary>
-public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, WorkerAdapters adapters, WorkerClient client, ResponseIdSigner ids)
+public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, WorkerAdapters adapters, WorkerClient client, ResponseIdSigner ids, TimeProvider clock)
 {
     private const long MaximumBodyBytes = 8 << 20;
 
@@ -45,28 +46,22 @@ public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, Worker
     /// <summary>Tries workers until one answers, or says that the request is at fault.</summary>
     private async Task<IResult> AskAsync(EmbeddingRequest request, Assigned assigned, CancellationToken cancellationToken)
     {
+        var wish = new WorkerWish(
+            assigned.WorkerModel,
+            assigned.Release.Release.Generation is { } generation ? RoutingHash.Of(generation) : 0,
+            RoutingHash.Of(request.Inputs[0].Text ?? string.Join(',', request.Inputs[0].Ids!)));
         var tried = new List<WorkerState>();
         var error = ApiError.NoHealthyWorker();
-        while (pool.Pick(assigned.WorkerModel, tried) is { } worker)
+        while (pool.Pick(wish, tried) is { } worker)
         {
             tried.Add(worker);
-            if (assigned.WorkerModel is { } adapter
-                && await adapters.LoadOnAsync(worker, adapter, assigned.Release.Release.Generation!, cancellationToken) is not null)
-            {
-                error = ApiError.AdapterLoading(request.Model);
-                continue;
-            }
-
-            var model = assigned.WorkerModel ?? worker.BaseModel!;
-            JsonElement? reply = null;
-            using var begun = worker.Begin(model);
-            var answer = await client.PostAsync(worker, "/v1/embeddings", Body(request, model), found => reply = found.Clone(), cancellationToken);
+            var (reply, failure) = await AttemptAsync(request, assigned, worker, cancellationToken);
             if (reply is { } whole)
             {
                 return Answer(whole, request.Model, assigned);
             }
 
-            error = answer.Error ?? ApiError.UpstreamError("The worker's answer was not understood. Check its version.");
+            error = failure!;
             if (error.Status < 500 && error.Status != StatusCodes.Status429TooManyRequests)
             {
                 break;
@@ -74,6 +69,32 @@ public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, Worker
         }
 
         return new ApiErrorResult(error);
+    }
+
+    /// <summary>One attempt on one worker, whose breaker learns how it went.</summary>
+    private async Task<(JsonElement? Reply, ApiError? Error)> AttemptAsync(
+        EmbeddingRequest request, Assigned assigned, WorkerState worker, CancellationToken cancellationToken)
+    {
+        bool? worked = null;
+        try
+        {
+            if (assigned.WorkerModel is { } adapter && !worker.LoadedModels.ContainsKey(adapter)
+                && await adapters.LoadOnAsync(worker, adapter, assigned.Release.Release.Generation!, cancellationToken) is not null)
+            {
+                return (null, ApiError.AdapterLoading(request.Model));
+            }
+
+            var model = assigned.WorkerModel ?? worker.BaseModel!;
+            JsonElement? reply = null;
+            using var begun = worker.Begin(model);
+            var answer = await client.PostAsync(worker, "/v1/embeddings", Body(request, model), found => reply = found.Clone(), cancellationToken);
+            worked = answer.Status is < 500 or StatusCodes.Status503ServiceUnavailable;
+            return (reply, reply is null ? answer.Error ?? ApiError.UpstreamError("The worker's answer was not understood. Check its version.") : null);
+        }
+        finally
+        {
+            worker.Ended(worked, clock.GetUtcNow());
+        }
     }
 
     private static byte[] Body(EmbeddingRequest request, string model)

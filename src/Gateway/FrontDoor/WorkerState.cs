@@ -132,6 +132,23 @@ public sealed class WorkerState(string name, Uri address)
         }
     }
 
+    /// <summary>Ends what <see cref="TryEnter"/> began; null says nothing about the worker: the client left, or an adapter could not be loaded.</summary>
+    public void Ended(bool? succeeded, DateTimeOffset now)
+    {
+        switch (succeeded)
+        {
+            case true:
+                Succeeded();
+                break;
+            case false:
+                Failed(now);
+                break;
+            default:
+                Abandoned();
+                break;
+        }
+    }
+
     /// <summary>Counts a request until the lease is disposed.</summary>
     public Lease Begin(string model)
     {

@@ -44,13 +44,6 @@ public class PolicyTests
     }
 
     [Fact]
-    public void Flags_ReplyThatCallsTools_NeedsNoTextAndNoSchema()
-    {
-        Assert.True(JsonSchema.TryParse(JsonElement.Parse("""{"type":"object"}"""), out var schema, out _));
-        Assert.Empty(FlagPolicy.Judge("", EndReason.Stop, 200, new Timings(1, 20), schema, null, hasCalls: true));
-    }
-
-    [Fact]
     public void Target_OfACompletionOrWithToolsInSight_IsNone()
     {
         var liked = new Feedback { Id = "f", ResponseId = Served.Id, Kind = FeedbackKind.Correction, Text = "better", CreatedAt = Start };
