@@ -21,6 +21,13 @@ internal sealed class ChatEndpoint(WorkerRuntime runtime)
                 return new ApiErrorResult(error);
             }
 
+            // A front door forwards both: a contract may have taken one of them away.
+            if (request is { Format: { } form, ToolMode: ToolMode.Auto })
+            {
+                return new ApiErrorResult(ApiError.InvalidValue(
+                    form.Field, "a reply with an enforced form cannot be a tool call: set 'tool_choice' to 'none', or require a call and leave the form out."));
+            }
+
             return await new InferenceEndpoint(runtime).AnswerAsync(
                 context,
                 request,

@@ -106,12 +106,6 @@ internal sealed class ChatCompletionReader
             _fields.Fail(ApiError.InvalidValue("top_logprobs", "allowed only together with 'logprobs': true."));
         }
 
-        if (request is { Format: { } format, ToolMode: ToolMode.Auto })
-        {
-            _fields.Fail(ApiError.InvalidValue(
-                format.Field, "a reply with an enforced form cannot be a tool call: set 'tool_choice' to 'none', or require a call and leave the form out."));
-        }
-
         if (request is { ToolMode: ToolMode.Required, MinTokens: > 0 })
         {
             _fields.Fail(ApiError.InvalidValue("min_tokens", "a call that is required ends where its arguments end; leave the field out."));
