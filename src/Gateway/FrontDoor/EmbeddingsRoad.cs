@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Gateway.Api.Wire;
+using Gateway.Domain.Routing;
 using Gateway.Security;
 
 namespace Gateway.FrontDoor;
@@ -8,7 +9,7 @@ namespace Gateway.FrontDoor;
 /// The road of <c>POST /v1/embeddings</c>: resolve the deployment, have a worker with its adapter answer, restore the public
 /// name. There is no reply to learn from, so nothing is recorded.
 /// </summary>
-public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, WorkerAdapters adapters, WorkerClient client, ResponseIdSigner ids)
+public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, WorkerAdapters adapters, WorkerClient client, ResponseIdSigner ids, TimeProvider clock)
 {
     private const long MaximumBodyBytes = 8 << 20;
 
@@ -47,12 +48,14 @@ public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, Worker
     {
         var tried = new List<WorkerState>();
         var error = ApiError.NoHealthyWorker();
-        while (pool.Pick(assigned.WorkerModel, tried) is { } worker)
+        var wish = WorkerWish.For(assigned, RoutingHash.Of(request.Inputs[0].Text));
+        while (pool.Pick(wish, tried) is { } worker)
         {
             tried.Add(worker);
             if (assigned.WorkerModel is { } adapter
                 && await adapters.LoadOnAsync(worker, adapter, assigned.Release.Release.Generation!, cancellationToken) is not null)
             {
+                worker.End(worked: null, clock.GetUtcNow());
                 error = ApiError.AdapterLoading(request.Model);
                 continue;
             }
@@ -61,6 +64,8 @@ public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, Worker
             JsonElement? reply = null;
             using var begun = worker.Begin(model);
             var answer = await client.PostAsync(worker, "/v1/embeddings", Body(request, model), found => reply = found.Clone(), cancellationToken);
+            var worked = reply is not null || answer.Error is { Status: < 500 or StatusCodes.Status503ServiceUnavailable };
+            worker.End(cancellationToken.IsCancellationRequested ? null : worked, clock.GetUtcNow());
             if (reply is { } whole)
             {
                 return Answer(whole, request.Model, assigned);
