@@ -172,10 +172,7 @@ public sealed class ChatRoad(
         HttpContext context, Exchange exchange, Func<string, byte[]> write, ulong prefix, Func<EndReason, int, ValueTask> end)
     {
         var assigned = exchange.Assigned;
-        var wish = new WorkerWish(
-            assigned.WorkerModel,
-            assigned.Release.Release.Generation is { } generation ? RoutingHash.Of(generation) : 0,
-            prefix);
+        var wish = WorkerWish.For(assigned, prefix);
         var tried = new List<WorkerState>();
         var reloaded = false;
         var retries = 0;
@@ -287,7 +284,7 @@ public sealed class ChatRoad(
         }
         finally
         {
-            worker.Ended(worked, clock.GetUtcNow());
+            worker.End(worked, clock.GetUtcNow());
         }
     }
 

@@ -46,10 +46,7 @@ public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, Worker
     /// <summary>Tries workers until one answers, or says that the request is at fault.</summary>
     private async Task<IResult> AskAsync(EmbeddingRequest request, Assigned assigned, CancellationToken cancellationToken)
     {
-        var wish = new WorkerWish(
-            assigned.WorkerModel,
-            assigned.Release.Release.Generation is { } generation ? RoutingHash.Of(generation) : 0,
-            RoutingHash.Of(request.Inputs[0].Text ?? string.Join(',', request.Inputs[0].Ids!)));
+        var wish = WorkerWish.For(assigned, RoutingHash.Of(request.Inputs[0].Text ?? string.Join(',', request.Inputs[0].Ids!)));
         var tried = new List<WorkerState>();
         var error = ApiError.NoHealthyWorker();
         while (pool.Pick(wish, tried) is { } worker)
@@ -93,7 +90,7 @@ public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, Worker
         }
         finally
         {
-            worker.Ended(worked, clock.GetUtcNow());
+            worker.End(worked, clock.GetUtcNow());
         }
     }
 

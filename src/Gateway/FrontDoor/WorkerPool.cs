@@ -6,7 +6,12 @@ namespace Gateway.FrontDoor;
 /// <param name="AdapterModel">The adapter's name on workers, or null for the base model.</param>
 /// <param name="Adapter">Hash of the adapter generation; 0 for the base model.</param>
 /// <param name="Prefix">Hash of the prompt's beginning.</param>
-public readonly record struct WorkerWish(string? AdapterModel, ulong Adapter, ulong Prefix);
+public readonly record struct WorkerWish(string? AdapterModel, ulong Adapter, ulong Prefix)
+{
+    /// <summary>What a request for a release asks.</summary>
+    public static WorkerWish For(Assigned assigned, ulong prefix) =>
+        new(assigned.WorkerModel, assigned.Release.Release.Generation is { } generation ? RoutingHash.Of(generation) : 0, prefix);
+}
 
 /// <summary>The workers this process routes to; replaced whole when operators add or remove one. Thread-safe.</summary>
 public sealed class WorkerPool

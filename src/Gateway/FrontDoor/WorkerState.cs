@@ -111,6 +111,23 @@ public sealed class WorkerState(string name, Uri address)
         }
     }
 
+    /// <summary>A request ended: well, badly, or in a way that says nothing about the worker (the client left, an adapter could not be loaded).</summary>
+    public void End(bool? worked, DateTimeOffset now)
+    {
+        switch (worked)
+        {
+            case true:
+                Succeeded();
+                break;
+            case false:
+                Failed(now);
+                break;
+            default:
+                Abandoned();
+                break;
+        }
+    }
+
     /// <summary>A request ended well.</summary>
     public void Succeeded()
     {
@@ -129,23 +146,6 @@ public sealed class WorkerState(string name, Uri address)
         if (_breaker.Probing)
         {
             Change(breaker => breaker.Abandon());
-        }
-    }
-
-    /// <summary>Ends what <see cref="TryEnter"/> began; null says nothing about the worker: the client left, or an adapter could not be loaded.</summary>
-    public void Ended(bool? succeeded, DateTimeOffset now)
-    {
-        switch (succeeded)
-        {
-            case true:
-                Succeeded();
-                break;
-            case false:
-                Failed(now);
-                break;
-            default:
-                Abandoned();
-                break;
         }
     }
 
