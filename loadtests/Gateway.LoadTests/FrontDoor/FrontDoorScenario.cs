@@ -11,7 +11,7 @@ namespace Gateway.LoadTests.FrontDoor;
 /// three processes on one machine. Direct and through the gateway take turns, and the added latency is the difference of
 /// the quantiles over all turns.
 /// </summary>
-internal sealed class FrontDoorScenario(double seconds, int turns)
+internal sealed class FrontDoorScenario(double seconds, int turns, double warmUp)
 {
     private const int ClosedConnections = 16;
     private static readonly int[] Rates = [500, 2000];
@@ -19,7 +19,7 @@ internal sealed class FrontDoorScenario(double seconds, int turns)
     /// <summary>Runs with the embedded store or, with <c>--redis</c>, with Redis; other arguments pick a part: whole, stream, closed.</summary>
     public static async Task RunAsync(string[] arguments, CancellationToken cancellationToken)
     {
-        var scenario = new FrontDoorScenario(Number("--seconds", 4), (int)Number("--turns", 3));
+        var scenario = new FrontDoorScenario(Number("--seconds", 4), (int)Number("--turns", 3), Number("--warm", 20));
         var parts = arguments.Where(argument => argument is "whole" or "stream" or "closed").ToHashSet(StringComparer.Ordinal);
         await scenario.MeasureAsync(arguments.Contains("--redis", StringComparer.Ordinal), parts.Count == 0 ? ["whole", "stream", "closed"] : parts, cancellationToken);
 
@@ -47,7 +47,7 @@ internal sealed class FrontDoorScenario(double seconds, int turns)
                 if (parts.Contains(stream ? "stream" : "whole") || (parts.Contains("closed") && !stream))
                 {
                     // Until the compiler has seen the hot paths.
-                    LoadGenerator.Closed(port, LoadConnection.Request(port, "starter", stream), ClosedConnections, 4);
+                    LoadGenerator.Closed(port, LoadConnection.Request(port, "starter", stream), ClosedConnections, warmUp);
                     LoadGenerator.Closed(workerPort, LoadConnection.Request(workerPort, "instant", stream), ClosedConnections, 1);
                 }
 

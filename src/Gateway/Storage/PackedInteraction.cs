@@ -7,7 +7,7 @@ namespace Gateway.Storage;
 /// <summary>An interaction as JSON, with the members that stores index by.</summary>
 internal sealed record PackedInteraction(string Id, string Deployment, bool Flagged, byte[] Json)
 {
-    /// <summary>Serialises on the caller's thread, so that the one writer of a log only copies bytes.</summary>
+    /// <summary>Serialises an interaction.</summary>
     public static PackedInteraction Pack(Interaction interaction) => new(
         interaction.Id,
         interaction.Deployment,

@@ -13,12 +13,12 @@ internal sealed class FilesInteractions : IAsyncDisposable
     private const int ReadAhead = 256;
     private readonly InteractionIndex index = new();
     private readonly LogFile log;
-    private readonly AppendQueue<PackedInteraction> queue;
+    private readonly AppendQueue<Interaction> queue;
 
     private FilesInteractions(string path, TimeProvider clock, ILogger logger)
     {
         log = LogFile.Open(path, Remember, clock, logger);
-        queue = new AppendQueue<PackedInteraction>(WriteAsync, clock, logger);
+        queue = new AppendQueue<Interaction>(WriteAsync, clock, logger);
     }
 
     /// <summary>Opens or creates <c>interactions.log</c> in the folder.</summary>
@@ -26,7 +26,7 @@ internal sealed class FilesInteractions : IAsyncDisposable
         new(Path.Combine(folder, "interactions.log"), clock, logger);
 
     public ValueTask AppendAsync(Interaction interaction, CancellationToken cancellationToken) =>
-        queue.AppendAsync(PackedInteraction.Pack(interaction), cancellationToken);
+        queue.AppendAsync(interaction, cancellationToken);
 
     public ValueTask FlushAsync(CancellationToken cancellationToken) => queue.FlushAsync(cancellationToken);
 
@@ -62,9 +62,12 @@ internal sealed class FilesInteractions : IAsyncDisposable
     }
 
     /// <summary>The writer of <see cref="queue"/>: numbers the new records of the group, makes them durable, then visible.</summary>
-    private Task WriteAsync(IReadOnlyList<PackedInteraction> group)
+    private Task WriteAsync(IReadOnlyList<Interaction> group)
     {
-        var fresh = group.DistinctBy(packed => packed.Id, StringComparer.Ordinal).Where(packed => !index.Contains(packed.Id)).ToList();
+        var fresh = group.DistinctBy(interaction => interaction.Id, StringComparer.Ordinal)
+            .Where(interaction => !index.Contains(interaction.Id))
+            .Select(PackedInteraction.Pack)
+            .ToList();
         if (fresh.Count == 0)
         {
             return Task.CompletedTask;

@@ -15,17 +15,17 @@ internal sealed class RedisInteractions : IAsyncDisposable
 
     private readonly RedisConnection connection;
     private readonly RedisKeys keys;
-    private readonly AppendQueue<PackedInteraction> queue;
+    private readonly AppendQueue<Interaction> queue;
 
     public RedisInteractions(RedisConnection connection, RedisKeys keys, TimeProvider clock, ILogger logger)
     {
         this.connection = connection;
         this.keys = keys;
-        queue = new AppendQueue<PackedInteraction>(WriteAsync, clock, logger);
+        queue = new AppendQueue<Interaction>(WriteAsync, clock, logger);
     }
 
     public ValueTask AppendAsync(Interaction interaction, CancellationToken cancellationToken) =>
-        queue.AppendAsync(PackedInteraction.Pack(interaction), cancellationToken);
+        queue.AppendAsync(interaction, cancellationToken);
 
     public ValueTask FlushAsync(CancellationToken cancellationToken) => queue.FlushAsync(cancellationToken);
 
@@ -78,7 +78,7 @@ internal sealed class RedisInteractions : IAsyncDisposable
     public ValueTask DisposeAsync() => queue.DisposeAsync();
 
     /// <summary>The writer of <see cref="queue"/>: a group in scripts of bounded size, one after the other to keep the order.</summary>
-    private async Task WriteAsync(IReadOnlyList<PackedInteraction> group)
+    private async Task WriteAsync(IReadOnlyList<Interaction> group)
     {
         for (var i = 0; i < group.Count;)
         {
@@ -86,7 +86,7 @@ internal sealed class RedisInteractions : IAsyncDisposable
             List<RedisValue> values = [];
             for (var bytes = 0; i < group.Count && values.Count < 3 * ScriptRecords && bytes < ScriptBytes; i++)
             {
-                var packed = group[i];
+                var packed = PackedInteraction.Pack(group[i]);
                 scriptKeys.AddRange([keys.OfDeployment(packed.Deployment), keys.Flagged, keys.FlaggedOfDeployment(packed.Deployment)]);
                 values.AddRange([packed.Id, packed.Flagged ? "1" : "0", packed.Json]);
                 bytes += packed.Json.Length;
