@@ -16,6 +16,7 @@ if (args is ["instant-worker", var port])
     ("engine-fuzz", () => EngineScenarios.FuzzAsync(CancellationToken.None)),
     ("simulation", () => Task.Run(GatewayScenarios.SimulationTable)),
     ("gateway-kill", () => GatewayScenarios.KillLoopAsync(CancellationToken.None)),
+    ("records", () => RecordsScenario.RunAsync(CancellationToken.None)),
     ("front-door", () => FrontDoorScenario.RunAsync(args, CancellationToken.None)),
     ("swap", () => SwapScenario.RunAsync(TimeSpan.FromSeconds(60), CancellationToken.None)),
 ];
