@@ -1,4 +1,12 @@
+using System.Globalization;
 using Gateway.LoadTests;
+using Gateway.LoadTests.FrontDoor;
+
+// The other side of a scenario, in a process of its own.
+if (args is ["instant-worker", var port])
+{
+    InstantWorker.Run(int.Parse(port, CultureInfo.InvariantCulture));
+}
 
 // Long scenarios by name; `dotnet test` has the short version of each. "all" runs every one.
 (string Name, Func<Task> Run)[] scenarios =
@@ -8,13 +16,15 @@ using Gateway.LoadTests;
     ("engine-fuzz", () => EngineScenarios.FuzzAsync(CancellationToken.None)),
     ("simulation", () => Task.Run(GatewayScenarios.SimulationTable)),
     ("gateway-kill", () => GatewayScenarios.KillLoopAsync(CancellationToken.None)),
+    ("records", () => RecordsScenario.RunAsync(CancellationToken.None)),
+    ("front-door", () => FrontDoorScenario.RunAsync(args, CancellationToken.None)),
     ("swap", () => SwapScenario.RunAsync(TimeSpan.FromSeconds(60), CancellationToken.None)),
 ];
 
-var chosen = args is [var name] ? [.. scenarios.Where(scenario => name == "all" || scenario.Name == name)] : Array.Empty<(string Name, Func<Task> Run)>();
+var chosen = args is [var name, ..] ? [.. scenarios.Where(scenario => name == "all" || scenario.Name == name)] : Array.Empty<(string Name, Func<Task> Run)>();
 if (chosen.Length == 0)
 {
-    Console.Error.WriteLine($"usage: Gateway.LoadTests all | {string.Join(" | ", scenarios.Select(scenario => scenario.Name))}");
+    Console.Error.WriteLine($"usage: Gateway.LoadTests all | {string.Join(" | ", scenarios.Select(scenario => scenario.Name))} [its arguments]");
     return 2;
 }
 

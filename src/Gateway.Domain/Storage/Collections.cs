@@ -42,6 +42,9 @@ public static class Collections
     /// <summary>Workers that operators added or drain; key = name.</summary>
     public const string Workers = "workers";
 
+    /// <summary>What was erased on behalf of end users; key = the report's id. Holds no user and no content.</summary>
+    public const string Erasures = "erasures";
+
     /// <summary>Leases; key = what is leased.</summary>
     public const string Leases = "leases";
 

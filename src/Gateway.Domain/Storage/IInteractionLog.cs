@@ -11,6 +11,9 @@ public sealed record InteractionQuery
     /// <summary>Only this deployment, or null for all.</summary>
     public string? Deployment { get; init; }
 
+    /// <summary>Only those of this end user, or null for all.</summary>
+    public string? User { get; init; }
+
     /// <summary>Only interactions with at least one flag.</summary>
     public bool FlaggedOnly { get; init; }
 
@@ -22,7 +25,7 @@ public sealed record InteractionQuery
 }
 
 /// <summary>
-/// The append-only record of requests. Thread-safe. An appended interaction is durable within one commit interval
+/// The record of requests; nothing in it changes, but entries can be erased. Thread-safe. An appended interaction is durable within one commit interval
 /// (10 ms by default) and becomes visible to every read not later than it is durable.
 /// </summary>
 public interface IInteractionLog
@@ -41,4 +44,10 @@ public interface IInteractionLog
 
     /// <summary>One page, newest first.</summary>
     ValueTask<IReadOnlyList<LoggedInteraction>> ListAsync(InteractionQuery query, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Takes entries out for good. When the task completes no read gives them, durably; the embedded store has overwritten
+    /// their bytes on the disk. Those that are gone already are passed over. Returns how many were there.
+    /// </summary>
+    ValueTask<int> EraseAsync(IReadOnlyList<Interaction> interactions, CancellationToken cancellationToken);
 }

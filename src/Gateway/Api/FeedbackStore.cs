@@ -4,6 +4,7 @@ using System.Text.Json;
 using Gateway.Domain.Interactions;
 using Gateway.Domain.Json;
 using Gateway.Domain.Storage;
+using Gateway.Records;
 
 namespace Gateway.Api;
 
@@ -17,7 +18,7 @@ public readonly record struct StoredFeedback(Feedback Feedback, bool IsRepeat, b
 /// Feedback in the document store: an item, its id and its idempotency key are one commit, durable when a call returns.
 /// Thread-safe, and safe between processes.
 /// </summary>
-public sealed class FeedbackStore(IDocumentStore documents, TimeProvider clock)
+public sealed class FeedbackStore(IDocumentStore documents, RecordOptions options, TimeProvider clock)
 {
     /// <summary>Adds an item, or finds the one added before with the same key and body.</summary>
     /// <param name="item">The item.</param>
@@ -26,6 +27,7 @@ public sealed class FeedbackStore(IDocumentStore documents, TimeProvider clock)
     /// <param name="cancellationToken">Ends waiting.</param>
     public async Task<StoredFeedback> AddAsync(Feedback item, string idempotencyKey, string canonicalBody, CancellationToken cancellationToken)
     {
+        item = options.Redact ? Redactor.Redact(item) : item;
         var key = DocumentKeys.Feedback(item.ResponseId, item.Id);
         var bodyHash = Hash(canonicalBody);
         var writes = new List<DocumentWrite>

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Gateway.Api.Wire;
 using Gateway.Domain.Json;
 using Gateway.Domain.Storage;
+using Gateway.Records;
 
 namespace Gateway.Api;
 
@@ -15,7 +16,9 @@ internal static class InteractionsEndpoints
     public static void MapInteractions(this IEndpointRouteBuilder routes)
     {
         routes.MapGet("/v1/interactions", ListAsync);
+        routes.MapGet("/v1/interactions/export", InteractionsExport.HandleAsync);
         routes.MapGet("/v1/interactions/{id}", GetAsync);
+        routes.MapDelete("/v1/users/{user}/interactions", EraseUserAsync);
     }
 
     private static async Task<IResult> GetAsync(string id, InteractionFinder interactions, CancellationToken cancellationToken) =>
@@ -23,9 +26,14 @@ internal static class InteractionsEndpoints
             ? ApiReply.Json(interaction, DomainJson.Default.Interaction)
             : ApiReply.Error(ApiError.InteractionNotFound(id));
 
+    private static async Task<IResult> EraseUserAsync(HttpContext context, string user, UserErasure erasure) =>
+        await erasure.EraseAsync(Callers.Name(user), context.Actor(), context.RequestAborted) is { } report
+            ? ApiReply.Json(report, RecordsJson.Default.ErasureReport)
+            : ApiReply.Error(ApiError.UserNotFound());
+
     // Newest first; "next_before" is the cursor of the next page.
     private static async Task<IResult> ListAsync(
-        string? deployment, bool? flagged, long? before, int? limit, InteractionFinder interactions, CancellationToken cancellationToken)
+        string? deployment, string? user, bool? flagged, long? before, int? limit, InteractionFinder interactions, CancellationToken cancellationToken)
     {
         var count = limit ?? DefaultLimit;
         if (count is < 1 or > MaximumLimit)
@@ -33,7 +41,7 @@ internal static class InteractionsEndpoints
             return ApiReply.Error(ApiError.InvalidValue("limit", $"expected 1 to {MaximumLimit}."));
         }
 
-        var query = new InteractionQuery { Deployment = deployment, FlaggedOnly = flagged ?? false, Before = before, Limit = count };
+        var query = new InteractionQuery { Deployment = deployment, User = user, FlaggedOnly = flagged ?? false, Before = before, Limit = count };
         var page = await interactions.ListAsync(query, cancellationToken);
         return ApiReply.Bytes(StatusCodes.Status200OK, writer =>
         {

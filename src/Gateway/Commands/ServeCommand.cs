@@ -3,6 +3,7 @@ using Gateway.Domain.Rollouts;
 using Gateway.Hosting;
 using Gateway.Jobs;
 using Gateway.Model.Weights;
+using Gateway.Records;
 
 namespace Gateway.Commands;
 
@@ -82,6 +83,18 @@ internal static class ServeCommand
 
     private static readonly Option<long> AdapterMemory = AdapterMemoryOption.Create(() => Configured("ADAPTER_MEMORY"));
 
+    private static readonly Option<string[]> Retention = new("--retention")
+    {
+        Description = "Days that interactions are kept, as DAYS for all or DEPLOYMENT=DAYS for one (repeatable); without it, for ever.",
+        DefaultValueFactory = _ => Configured("RETENTION")?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [],
+    };
+
+    private static readonly Option<bool> Redact = new("--redact")
+    {
+        Description = "Replace e-mail addresses, phone numbers, cards, IBANs and IP addresses in everything that is recorded.",
+        DefaultValueFactory = _ => string.Equals(Configured("REDACT"), "true", StringComparison.OrdinalIgnoreCase),
+    };
+
     private static readonly Option<TimeSpan> RolloutHold = new("--rollout-hold")
     {
         Description = "Shortest time at each step of a rollout, as HH:MM:SS.",
@@ -109,7 +122,7 @@ internal static class ServeCommand
 
             Every option can also be set by environment variable: GATEWAY_MODEL, GATEWAY_DATA, GATEWAY_URLS, GATEWAY_REDIS,
             GATEWAY_WORKERS (comma-separated), GATEWAY_WORKER_TOKEN, GATEWAY_NAME, GATEWAY_WEIGHTS, GATEWAY_THREADS,
-            GATEWAY_ADAPTER_MEMORY, GATEWAY_ROLLOUT_HOLD, GATEWAY_ATTRIBUTION_WINDOW, GATEWAY_WORKER_ADAPTERS,
+            GATEWAY_ADAPTER_MEMORY, GATEWAY_RETENTION (comma-separated), GATEWAY_REDACT (true), GATEWAY_ROLLOUT_HOLD, GATEWAY_ATTRIBUTION_WINDOW, GATEWAY_WORKER_ADAPTERS,
             GATEWAY_TRUSTED_ADAPTER_KEYS (comma-separated), GATEWAY_REQUIRE_SIGNED_ADAPTERS, GATEWAY_DRAIN_DELAY,
             GATEWAY_DRAIN_LIMIT.
             """);
@@ -120,7 +133,7 @@ internal static class ServeCommand
     /// <summary>Gives a command the options and the action of serve; the root command takes them, too.</summary>
     public static void AddOptionsTo(Command command)
     {
-        foreach (var option in (Option[])[Model, Data, Urls, Redis, Worker, WorkerToken, WorkerAdapters, TrustedAdapterKeys, RequireSignedAdapters, Name, Weights, Threads, AdapterMemory, RolloutHold, AttributionWindow, .. RoutingSettings.All])
+        foreach (var option in (Option[])[Model, Data, Urls, Redis, Worker, WorkerToken, WorkerAdapters, TrustedAdapterKeys, RequireSignedAdapters, Name, Weights, Threads, AdapterMemory, Retention, Redact, RolloutHold, AttributionWindow, .. RoutingSettings.All])
         {
             command.Options.Add(option);
         }
@@ -130,6 +143,17 @@ internal static class ServeCommand
             if (Addresses.Read("--worker", parsed.GetValue(Worker), out var workers) is { } problem)
             {
                 return await Refusal.WriteAsync(problem);
+            }
+
+            var records = new RecordOptions { Redact = parsed.GetValue(Redact) };
+            foreach (var text in parsed.GetValue(Retention) ?? [])
+            {
+                if (records.WithRetention(text) is not { } changed)
+                {
+                    return await Refusal.WriteAsync($"--retention '{text}' is not a time: write DAYS or DEPLOYMENT=DAYS, for example 30 or starter=7");
+                }
+
+                records = changed;
             }
 
             var model = Path.GetFullPath(parsed.GetRequiredValue(Model));
@@ -150,6 +174,7 @@ internal static class ServeCommand
                     Name = parsed.GetRequiredValue(Name),
                     Threads = parsed.GetValue(Threads),
                     AdapterBytes = parsed.GetValue(AdapterMemory) << 20,
+                    Records = records,
                     Learning = new LearningOptions
                     {
                         Rollout = Defaults with { Hold = parsed.GetValue(RolloutHold), AttributionWindow = parsed.GetValue(AttributionWindow) },

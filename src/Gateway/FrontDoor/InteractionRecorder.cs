@@ -6,8 +6,8 @@ using Gateway.Storage;
 namespace Gateway.FrontDoor;
 
 /// <summary>
-/// Appends interactions to the log off the request path, in the order they ended. A record that the log does not accept is
-/// kept and tried again; until then <see cref="Healthy"/> is false and the front door takes no new requests, so nothing
+/// Hands interactions to the log, which writes them off the request path. A record that the log does not accept is kept and
+/// tried again, before those that come after it; until then <see cref="Healthy"/> is false and the front door takes no new requests, so nothing
 /// that was served goes unrecorded. Thread-safe.
 /// </summary>
 public sealed partial class InteractionRecorder(IInteractionLog log, TimeProvider clock, ILogger<InteractionRecorder> logger) : BackgroundService
@@ -23,9 +23,24 @@ public sealed partial class InteractionRecorder(IInteractionLog log, TimeProvide
     /// <summary>False while the log accepts no records.</summary>
     public bool Healthy => _healthy;
 
-    /// <summary>Hands over a record; waits only while the channel is full.</summary>
-    public ValueTask RecordAsync(Interaction interaction) =>
-        _entries.Writer.WriteAsync(new(interaction, null), CancellationToken.None);
+    /// <summary>Hands over a record; waits only while the log's queue is full.</summary>
+    public ValueTask RecordAsync(Interaction interaction)
+    {
+        if (!_healthy || _entries.Reader.Count > 0)
+        {
+            return KeepAsync(interaction);
+        }
+
+        try
+        {
+            var accepted = log.AppendAsync(interaction, CancellationToken.None);
+            return accepted.IsCompletedSuccessfully ? ValueTask.CompletedTask : OrKeepAsync(accepted, interaction);
+        }
+        catch (IOException)
+        {
+            return KeepAsync(interaction);
+        }
+    }
 
     /// <summary>Completes when everything recorded before the call is durable and visible.</summary>
     /// <exception cref="StoreUnavailableException">The log accepts no records now.</exception>
@@ -77,6 +92,20 @@ public sealed partial class InteractionRecorder(IInteractionLog log, TimeProvide
             {
                 LogLost(lost);
             }
+        }
+    }
+
+    private ValueTask KeepAsync(Interaction interaction) => _entries.Writer.WriteAsync(new(interaction, null), CancellationToken.None);
+
+    private async ValueTask OrKeepAsync(ValueTask accepted, Interaction interaction)
+    {
+        try
+        {
+            await accepted;
+        }
+        catch (IOException)
+        {
+            await KeepAsync(interaction);
         }
     }
 

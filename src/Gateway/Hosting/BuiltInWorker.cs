@@ -34,7 +34,7 @@ public sealed partial class BuiltInWorker : IAsyncDisposable
         var runtime = LoadRuntime(options, clock);
         try
         {
-            var builder = WebApplication.CreateSlimBuilder();
+            var builder = Listening.CreateBuilder();
             Listening.Configure(builder, url);
             builder.Logging.SetMinimumLevel(LogLevel.Warning);
             var app = builder.Build();

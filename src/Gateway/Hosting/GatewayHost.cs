@@ -47,10 +47,13 @@ public sealed class GatewayHost : IAsyncDisposable
     public static async Task<GatewayHost> StartAsync(ServeOptions options, Action<WebApplicationBuilder>? configure, CancellationToken cancellationToken)
     {
         var clock = TimeProvider.System;
-        var builder = WebApplication.CreateSlimBuilder();
+        var builder = Listening.CreateBuilder();
         Listening.Configure(builder, options.Url, options.Routing.DrainDelay + options.Routing.DrainLimit);
         builder.Logging
             .AddFilter("Microsoft.AspNetCore", LogLevel.Warning)
+
+            // It writes nothing at this level, but would make a log scope and an activity for every request.
+            .AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None)
             .AddFilter("Yarp", LogLevel.Warning)
             .AddFilter("Microsoft.Hosting", LogLevel.Warning)
 

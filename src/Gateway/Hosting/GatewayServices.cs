@@ -2,6 +2,7 @@ using Gateway.Api;
 using Gateway.Domain.Storage;
 using Gateway.FrontDoor;
 using Gateway.Jobs;
+using Gateway.Records;
 using Gateway.Security;
 using Gateway.Storage;
 
@@ -20,16 +21,18 @@ internal static class GatewayServices
         services.AddSingleton(model);
         services.AddSingleton(new DataFolder(options.Data));
         services.AddSingleton(ids);
-        services.AddStorage(store);
+        services.AddStorage(store, options.Records);
+        services.AddRecords(options.Records);
         services.AddFrontDoor(workers, options);
         services.AddApi();
         services.AddLearning(options.Learning with { ModelDirectory = options.Model, Threads = options.Threads });
     }
 
-    private static void AddStorage(this IServiceCollection services, GatewayStore store)
+    private static void AddStorage(this IServiceCollection services, GatewayStore store, RecordOptions records)
     {
         services.AddSingleton<IDocumentStore>(_ => store.Documents);
-        services.AddSingleton<IInteractionLog>(_ => store.Interactions);
+        services.AddSingleton(_ => store);
+        services.AddSingleton<IInteractionLog>(_ => records.Redact ? new RedactingLog(store.Interactions) : store.Interactions);
         services.AddSingleton<ControlPlane>();
         services.AddSingleton<Leases>();
     }

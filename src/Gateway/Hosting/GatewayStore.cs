@@ -9,10 +9,12 @@ namespace Gateway.Hosting;
 public sealed class GatewayStore : IAsyncDisposable
 {
     private readonly IAsyncDisposable _owner;
+    private readonly Func<CancellationToken, Task> _compact;
 
-    private GatewayStore(IDocumentStore documents, IInteractionLog interactions, IAsyncDisposable owner, string description)
+    private GatewayStore(
+        IDocumentStore documents, IInteractionLog interactions, Func<CancellationToken, Task> compact, IAsyncDisposable owner, string description)
     {
-        (Documents, Interactions, _owner, Description) = (documents, interactions, owner, description);
+        (Documents, Interactions, _compact, _owner, Description) = (documents, interactions, compact, owner, description);
     }
 
     /// <summary>The documents.</summary>
@@ -24,6 +26,9 @@ public sealed class GatewayStore : IAsyncDisposable
     /// <summary>Where the records are, for the start banner.</summary>
     public string Description { get; }
 
+    /// <summary>Has the store take deleted documents off its disk.</summary>
+    public Task CompactAsync(CancellationToken cancellationToken) => _compact(cancellationToken);
+
     /// <summary>Opens Redis when it is configured, else the embedded store in the data folder.</summary>
     /// <exception cref="StartRefusedException">The store cannot be opened.</exception>
     public static async Task<GatewayStore> OpenAsync(ServeOptions options, TimeProvider clock, ILoggerFactory loggers)
@@ -33,12 +38,12 @@ public sealed class GatewayStore : IAsyncDisposable
             Directory.CreateDirectory(options.Data);
             if (options.Redis is { } configuration)
             {
-                var redis = await RedisStore.ConnectAsync(configuration, new RedisStoreOptions(), clock, loggers.CreateLogger<RedisStore>());
-                return new(redis, redis, redis, "Redis");
+                var redis = await RedisStore.ConnectAsync(configuration, new RedisStoreOptions { SpillFolder = options.Data }, clock, loggers.CreateLogger<RedisStore>());
+                return new(redis, redis, redis.CompactAsync, redis, "Redis");
             }
 
             var files = FilesStore.Open(options.Data, new FilesStoreOptions(), clock, loggers.CreateLogger<FilesStore>());
-            return new(files, files, files, options.Data);
+            return new(files, files, files.CompactAsync, files, options.Data);
         }
         catch (StoreUnavailableException failure)
         {

@@ -8,6 +8,11 @@ internal static class Listening
 {
     private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(30);
 
+    /// <summary>
+    /// A builder that reads settings files once: watching them would mean watching every file below the current folder.
+    /// </summary>
+    public static WebApplicationBuilder CreateBuilder() => WebApplication.CreateSlimBuilder(["--hostBuilder:reloadConfigOnChange=false"]);
+
     /// <summary>Sets up Kestrel on <paramref name="url"/>, or on a free loopback port. Stopping waits for replies under way.</summary>
     /// <exception cref="StartRefusedException">The address is not usable.</exception>
     public static void Configure(WebApplicationBuilder builder, string? url, TimeSpan? drainLimit = null)

@@ -1,6 +1,7 @@
 using Gateway.FrontDoor;
 using Gateway.Jobs;
 using Gateway.Model.Weights;
+using Gateway.Records;
 using Gateway.Worker;
 
 namespace Gateway.Hosting;
@@ -49,6 +50,9 @@ public sealed record ServeOptions
 
     /// <summary>Memory for adapters of the built-in worker in bytes.</summary>
     public long AdapterBytes { get; init; } = WorkerOptions.DefaultAdapterBytes;
+
+    /// <summary>What is kept of interactions and for how long.</summary>
+    public RecordOptions Records { get; init; } = new();
 
     /// <summary>Settings of the learning loop; the model's folder and the threads are those above.</summary>
     public LearningOptions Learning { get; init; } = new();

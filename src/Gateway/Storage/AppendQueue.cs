@@ -1,191 +1,246 @@
-using System.Threading.Channels;
-
 namespace Gateway.Storage;
 
 /// <summary>
-/// The way of an append: a bounded queue and one writer that writes whatever has gathered while the write before was under
-/// way (group commit). A failed group is kept and tried again until it succeeds, so an accepted record is never dropped
-/// while the process lives; meanwhile appenders and flushers get the failure. Thread-safe.
+/// The way of an append: a bounded queue and one thread that writes what has gathered (group commit). A group gathers for
+/// <see cref="Gathering"/> after its first record, because a write with its fsync costs as much as answering several
+/// requests; a flush is not kept waiting. The thread is the queue's own, so that a slow disk never holds one that answers
+/// requests. A failed group is kept and tried again until it succeeds, so an accepted record is never dropped while the
+/// process lives; meanwhile appenders and flushers get the failure. Thread-safe.
 /// </summary>
 internal sealed class AppendQueue<T> : IAsyncDisposable
 {
-    /// <summary>Small, so that an accepted record is durable after at most two groups; beyond it callers wait.</summary>
-    private const int Capacity = 256;
-    private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(250);
+    /// <summary>Half a second of a busy gateway; beyond it callers wait.</summary>
+    private const int Capacity = 4096;
 
-    private readonly Channel<Item> channel =
-        Channel.CreateBounded<Item>(new BoundedChannelOptions(Capacity) { SingleReader = true });
+    /// <summary>Far below the 10 ms within which an accepted record is promised to be durable.</summary>
+    private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(3);
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(250);
 
     private readonly Func<IReadOnlyList<T>, Task> write;
     private readonly TimeProvider clock;
     private readonly ILogger logger;
-    private readonly CancellationTokenSource stopping = new();
-    private readonly Task loop;
-    private volatile Health health = new();
+    private readonly Lock gate = new();
+    private readonly AutoResetEvent changed = new(false);
+    private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private List<T> gathered = [];
+    private List<TaskCompletionSource> flushes = [];
+    private TaskCompletionSource? room;
+    private StoreUnavailableException? failure;
+    private long oldest;
+    private bool asleep;
+    private bool closed;
 
     /// <param name="write">Makes a group durable and visible, in order; a repeated call with the same group must be harmless.</param>
-    /// <param name="clock">Paces retries.</param>
+    /// <param name="clock">Measures how long records wait.</param>
     /// <param name="logger">Gets failures and recoveries.</param>
     public AppendQueue(Func<IReadOnlyList<T>, Task> write, TimeProvider clock, ILogger logger)
     {
         this.write = write;
         this.clock = clock;
         this.logger = logger;
-        loop = Task.Run(RunAsync);
+        new Thread(Run) { IsBackground = true, Name = "Interaction log" }.Start();
     }
 
     /// <summary>Completes when the record is accepted; waits while the queue is full; throws while writes fail.</summary>
-    public ValueTask AppendAsync(T record, CancellationToken cancellationToken)
-    {
-        var now = health;
-        if (now.Failure is null && channel.Writer.TryWrite(new Item(record, null, clock.GetTimestamp())))
-        {
-            return ValueTask.CompletedTask;
-        }
-
-        return new ValueTask(UnlessFailingAsync(
-            now, token => channel.Writer.WriteAsync(new Item(record, null, clock.GetTimestamp()), token).AsTask(), cancellationToken));
-    }
+    public ValueTask AppendAsync(T record, CancellationToken cancellationToken) =>
+        TryAccept(record, out var full) ? ValueTask.CompletedTask : new ValueTask(WaitForRoomAsync(record, full!, cancellationToken));
 
     /// <summary>Completes when everything accepted before the call is durable; throws when it cannot be made so now.</summary>
-    public async ValueTask FlushAsync(CancellationToken cancellationToken)
+    public ValueTask FlushAsync(CancellationToken cancellationToken)
     {
         var flushed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await UnlessFailingAsync(
-            health,
-            async token =>
-            {
-                await channel.Writer.WriteAsync(new Item(default, flushed, 0), token).ConfigureAwait(false);
-                await flushed.Task.WaitAsync(token).ConfigureAwait(false);
-            },
-            cancellationToken).ConfigureAwait(false);
+        lock (gate)
+        {
+            ThrowIfUnusable();
+            flushes.Add(flushed);
+        }
+
+        changed.Set();
+        return new ValueTask(flushed.Task.WaitAsync(cancellationToken));
     }
 
     /// <summary>Writes what is queued and stops; while writes fail it tries once more and logs what is lost.</summary>
     public async ValueTask DisposeAsync()
     {
-        channel.Writer.TryComplete();
-        await stopping.CancelAsync().ConfigureAwait(false);
-        await loop.ConfigureAwait(false);
-        stopping.Dispose();
+        lock (gate)
+        {
+            closed = true;
+            room?.TrySetResult();
+        }
+
+        changed.Set();
+        await ended.Task.ConfigureAwait(false);
+        changed.Dispose();
     }
 
-    private static async Task UnlessFailingAsync(Health now, Func<CancellationToken, Task> act, CancellationToken cancellationToken)
+    private bool TryAccept(T record, out Task? full)
     {
-        if (now.Failure is { } failure)
+        bool wake;
+        lock (gate)
+        {
+            ThrowIfUnusable();
+            if (gathered.Count >= Capacity)
+            {
+                room ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                full = room.Task;
+                return false;
+            }
+
+            oldest = gathered.Count == 0 ? clock.GetTimestamp() : oldest;
+            gathered.Add(record);
+            wake = asleep;
+            asleep = false;
+            full = null;
+        }
+
+        if (wake)
+        {
+            changed.Set();
+        }
+
+        return true;
+    }
+
+    private async Task WaitForRoomAsync(T record, Task? full, CancellationToken cancellationToken)
+    {
+        do
+        {
+            await full!.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        while (!TryAccept(record, out full));
+    }
+
+    private void ThrowIfUnusable()
+    {
+        if (failure is not null)
         {
             throw new StoreUnavailableException(failure.Message, failure);
         }
 
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, now.Failed.Token);
-        try
-        {
-            await act(either.Token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException) when (now.Failure is not null && !cancellationToken.IsCancellationRequested)
-        {
-            throw new StoreUnavailableException(now.Failure.Message, now.Failure);
-        }
-        catch (ChannelClosedException)
-        {
-            throw new ObjectDisposedException(nameof(AppendQueue<>), "The store is closed: the process is stopping.");
-        }
+        ObjectDisposedException.ThrowIf(closed, this);
     }
 
-    private async Task RunAsync()
+    private void Run()
     {
-        var records = new List<T>();
-        var flushes = new List<TaskCompletionSource>();
-        while (await channel.Reader.WaitToReadAsync().ConfigureAwait(false))
+        while (TakeGroup() is var (records, flushed, since))
         {
-            var oldest = 0L;
-            while (records.Count < Capacity && channel.Reader.TryRead(out var item))
+            if (!WriteUntilDone(records, flushed))
             {
-                if (item.Flushed is { } flushed)
-                {
-                    flushes.Add(flushed);
-                }
-                else
-                {
-                    oldest = records.Count == 0 ? item.Accepted : oldest;
-                    records.Add(item.Record!);
-                }
-            }
-
-            if (!await WriteUntilDoneAsync(records).ConfigureAwait(false))
-            {
-                return;
+                break;
             }
 
             if (records.Count > 0)
             {
-                StorageMetrics.AppendDurable(clock.GetElapsedTime(oldest));
+                StorageMetrics.AppendDurable(clock.GetElapsedTime(since));
             }
 
-            flushes.ForEach(flushed => flushed.TrySetResult());
-            records.Clear();
-            flushes.Clear();
+            flushed.ForEach(flush => flush.TrySetResult());
+        }
+
+        ended.SetResult();
+    }
+
+    /// <summary>
+    /// Waits for records or a flush; null when the queue is closed and empty. The first record ends the sleep of an empty
+    /// queue, its group then ripens, and only a flush or the end cuts that short.
+    /// </summary>
+    private (List<T> Records, List<TaskCompletionSource> Flushed, long Since)? TakeGroup()
+    {
+        for (var ripe = false; ;)
+        {
+            bool isEmpty;
+            lock (gate)
+            {
+                isEmpty = gathered.Count == 0;
+                if ((ripe && !isEmpty) || flushes.Count > 0 || closed)
+                {
+                    if (isEmpty && flushes.Count == 0)
+                    {
+                        return null;
+                    }
+
+                    var taken = (gathered, flushes, oldest);
+                    (gathered, flushes) = ([], []);
+                    room?.TrySetResult();
+                    room = null;
+                    return taken;
+                }
+
+                asleep = isEmpty;
+            }
+
+            changed.WaitOne(isEmpty ? Timeout.InfiniteTimeSpan : Gathering);
+            ripe = !isEmpty;
         }
     }
 
-    private async Task<bool> WriteUntilDoneAsync(List<T> records)
+    private bool WriteUntilDone(List<T> records, List<TaskCompletionSource> flushed)
     {
-        if (records.Count == 0)
-        {
-            return true;
-        }
-
-        while (true)
+        while (records.Count > 0)
         {
             try
             {
-                await write(records).ConfigureAwait(false);
-                if (health.Failure is not null)
-                {
-                    logger.LogInformation("The interaction log accepts records again.");
-                    health = new Health();
-                }
-
+                write(records).GetAwaiter().GetResult();
+                Recover();
                 return true;
             }
             catch (Exception exception)
             {
-                await FailAsync(exception).ConfigureAwait(false);
+                Fail(exception, flushed);
             }
 
-            if (stopping.IsCancellationRequested)
+            lock (gate)
             {
-                logger.LogError(
-                    "{Records} interactions could not be written before the process stopped: {Failure}",
-                    records.Count + channel.Reader.Count, health.Failure!.Message);
-                return false;
+                if (closed)
+                {
+                    logger.LogError(
+                        "{Records} interactions could not be written before the process stopped: {Failure}", records.Count + gathered.Count, failure!.Message);
+                    return false;
+                }
             }
 
-            await Task.Delay(RetryInterval, clock, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            changed.WaitOne(RetryInterval);
         }
+
+        return true;
     }
 
-    private async Task FailAsync(Exception exception)
+    private void Recover()
     {
-        var now = health;
-        if (now.Failure is not null)
+        lock (gate)
         {
-            return;
+            if (failure is null)
+            {
+                return;
+            }
+
+            failure = null;
+        }
+
+        logger.LogInformation("The interaction log accepts records again.");
+    }
+
+    private void Fail(Exception exception, List<TaskCompletionSource> flushed)
+    {
+        lock (gate)
+        {
+            var isFirst = failure is null;
+            failure ??= exception as StoreUnavailableException
+                ?? new StoreUnavailableException($"the interaction log cannot be written ({exception.Message}): free or repair the store, then try again", exception);
+            foreach (var flush in (TaskCompletionSource[])[.. flushed, .. flushes])
+            {
+                flush.TrySetException(failure);
+            }
+
+            flushes.Clear();
+            room?.TrySetException(failure);
+            room = null;
+            if (!isFirst)
+            {
+                return;
+            }
         }
 
         logger.LogError(exception, "The interaction log cannot be written; trying again every {Interval} ms.", RetryInterval.TotalMilliseconds);
-        now.Failure = exception as StoreUnavailableException
-            ?? new StoreUnavailableException($"the interaction log cannot be written ({exception.Message}): free or repair the store, then try again", exception);
-        await now.Failed.CancelAsync().ConfigureAwait(false);
-    }
-
-    private readonly record struct Item(T? Record, TaskCompletionSource? Flushed, long Accepted);
-
-    /// <summary>One stretch of working writes, ended by <see cref="Failure"/>; the failure is set before the token fires.</summary>
-    private sealed class Health
-    {
-        public CancellationTokenSource Failed { get; } = new();
-
-        public volatile StoreUnavailableException? Failure;
     }
 }

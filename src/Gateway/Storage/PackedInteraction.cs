@@ -5,12 +5,13 @@ using Gateway.Domain.Json;
 namespace Gateway.Storage;
 
 /// <summary>An interaction as JSON, with the members that stores index by.</summary>
-internal sealed record PackedInteraction(string Id, string Deployment, bool Flagged, byte[] Json)
+internal sealed record PackedInteraction(string Id, string Deployment, string? User, bool Flagged, byte[] Json)
 {
-    /// <summary>Serialises on the caller's thread, so that the one writer of a log only copies bytes.</summary>
+    /// <summary>Serialises an interaction.</summary>
     public static PackedInteraction Pack(Interaction interaction) => new(
         interaction.Id,
         interaction.Deployment,
+        string.IsNullOrEmpty(interaction.User) ? null : interaction.User,
         interaction.Flags.Count > 0,
         JsonSerializer.SerializeToUtf8Bytes(interaction, DomainJson.Default.Interaction));
 

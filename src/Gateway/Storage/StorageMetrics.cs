@@ -16,6 +16,12 @@ internal static class StorageMetrics
     private static readonly Histogram<double> AppendWindow =
         Meter.CreateHistogram<double>("gateway.store.append.window", "s", "From accepting an interaction until it is durable, the oldest of each group.");
 
+    private static readonly Counter<long> SpilledRecords =
+        Meter.CreateCounter<long>("gateway.store.spilled", "{record}", "Interactions that went to a local file because the store did not answer.");
+
+    /// <summary>Interactions went to the local file.</summary>
+    public static void Spilled(int records) => SpilledRecords.Add(records);
+
     /// <summary>A group of interactions became durable; its oldest had waited so long.</summary>
     public static void AppendDurable(TimeSpan waited) => AppendWindow.Record(waited.TotalSeconds);
 

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Gateway.FrontDoor;
 using Gateway.Hosting;
+using Gateway.Records;
 using Gateway.TestKit;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -36,6 +37,9 @@ internal sealed class GatewayUnderTest : IAsyncDisposable
 
     public string DataFolder => _data.Path;
 
+    /// <summary>What is kept of interactions, from the next start on.</summary>
+    public RecordOptions Records { get; set; } = new();
+
     /// <param name="workers">Fake workers that it is started with.</param>
     /// <param name="with">Changes the options.</param>
     /// <param name="configure">Adds services.</param>
@@ -66,6 +70,7 @@ internal sealed class GatewayUnderTest : IAsyncDisposable
             Data = _data.Path,
             Url = "http://127.0.0.1:0",
             Workers = [.. _workers.Select(worker => worker.Address)],
+            Records = Records,
         });
         Host = await GatewayHost.StartAsync(
             options,

@@ -66,6 +66,8 @@ public sealed class RecordingFailureTests
 
         public IAsyncEnumerable<LoggedInteraction> ReadAsync(long after, CancellationToken cancellationToken) => throw new NotSupportedException();
 
+        public ValueTask<int> EraseAsync(IReadOnlyList<Interaction> interactions, CancellationToken cancellationToken) => throw new NotSupportedException();
+
         public ValueTask<IReadOnlyList<LoggedInteraction>> ListAsync(InteractionQuery query, CancellationToken cancellationToken) => throw new NotSupportedException();
     }
 }

@@ -25,6 +25,9 @@ public sealed class GatewayProcess : IDisposable
     /// <summary>Where clients connect.</summary>
     public Uri Address { get; }
 
+    /// <summary>The operating system's number of the process.</summary>
+    public int Id => _process.Id;
+
     /// <summary>A client of it.</summary>
     public HttpClient Http { get; }
 

@@ -150,6 +150,49 @@ public abstract class InteractionLogConformance : StoreConformance
         Assert.True(all[0].Sequence < all[1].Sequence);
     }
 
+    [Fact]
+    public async Task List_FiltersByUser()
+    {
+        await Interactions.AppendAsync(MakeInteraction("1", "a") with { User = "ann" }, Token);
+        await Interactions.AppendAsync(MakeInteraction("2", "a") with { User = "bob" }, Token);
+        await Interactions.AppendAsync(MakeInteraction("3", "b", flagged: true) with { User = "ann" }, Token);
+        await Interactions.AppendAsync(MakeInteraction("4", "b"), Token);
+        await Interactions.FlushAsync(Token);
+        await ReopenAsync();
+        Assert.Equal(["3", "1"], await IdsAsync(new() { User = "ann" }));
+        Assert.Equal(["3"], await IdsAsync(new() { User = "ann", FlaggedOnly = true }));
+        Assert.Equal(["1"], await IdsAsync(new() { User = "ann", Deployment = "a" }));
+        Assert.Equal(["3"], await IdsAsync(new() { User = "ann", Limit = 1 }));
+        Assert.Empty(await IdsAsync(new() { User = "nobody" }));
+    }
+
+    [Fact]
+    public async Task Erase_TakesEntriesOutForGood_AndLeavesTheOthers()
+    {
+        await AppendAsync(20);
+        var odd = (await Interactions.ReadAsync(0, Token).ToListAsync(Token))
+            .Where((_, i) => i % 2 == 1).Select(logged => logged.Interaction).ToList();
+        Assert.Equal(10, await Interactions.EraseAsync(odd, Token));
+        Assert.Equal(0, await Interactions.EraseAsync(odd, Token));
+        await AssertOnlyEvenAsync();
+        await ReopenAsync();
+        await AssertOnlyEvenAsync();
+
+        // An erased id can come again, and the sequence goes on.
+        await Interactions.AppendAsync(MakeInteraction("after"), Token);
+        await Interactions.FlushAsync(Token);
+        Assert.Equal("after", (await IdsAsync(new() { Limit = 1 })).Single());
+
+        async Task AssertOnlyEvenAsync()
+        {
+            Assert.Null(await Interactions.GetAsync("i1", Token));
+            Assert.NotNull(await Interactions.GetAsync("i2", Token));
+            var expected = Enumerable.Range(0, 10).Select(i => $"i{2 * i}").ToList();
+            Assert.Equal(expected, (await Interactions.ReadAsync(0, Token).ToListAsync(Token)).Select(logged => logged.Interaction.Id));
+            Assert.Equal(expected.AsEnumerable().Reverse(), await IdsAsync(new()));
+        }
+    }
+
     private async Task AppendAsync(int count)
     {
         for (var i = 0; i < count; i++)

@@ -162,6 +162,10 @@ public sealed record ApiError(int Status, string Type, string Code, string Messa
             ? new(400, InvalidRequest, "unsupported_schema", $"The contract's {problem}. Correct or remove it.", "content" + problem.Pointer.Replace('/', '.'))
             : InvalidValue("content" + problem.Pointer.Replace('/', '.'), problem.Message + ".");
 
+    /// <summary>Nothing is recorded of an end user.</summary>
+    public static ApiError UserNotFound() => new(
+        StatusCodes.Status404NotFound, "invalid_request_error", "user_not_found", "No interaction of this user is recorded. Check the spelling: it is what requests gave as safety_identifier or user.", "user");
+
     /// <summary>404: feedback on something this installation never answered.</summary>
     public static ApiError InteractionNotFound(string id) =>
         new(404, InvalidRequest, "interaction_not_found", $"No interaction '{id}' exists. Send the 'id' of a reply of this server.", "response_id");

@@ -36,7 +36,7 @@ internal sealed class FilesDocuments : IAsyncDisposable
         log = LogFile.Open(path, (_, payload) => DocumentRecord.Replay(payload, replayed), clock, logger);
         index = DocumentIndex.Of(replayed.Values);
         CompactIfWorthwhile();
-        loop = Task.Run(RunAsync);
+        loop = Task.Factory.StartNew(Run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     /// <summary>Opens or creates <c>documents.log</c> in the folder.</summary>
@@ -100,10 +100,11 @@ internal sealed class FilesDocuments : IAsyncDisposable
         }
     }
 
-    private async Task RunAsync()
+    /// <summary>On a thread of its own, because fsync would hold one that answers requests.</summary>
+    private void Run()
     {
         var group = new List<Request>();
-        while (await requests.Reader.WaitToReadAsync().ConfigureAwait(false))
+        while (requests.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
         {
             group.Clear();
             var bytes = 0;

@@ -5,7 +5,7 @@ using Gateway.Domain.Storage;
 namespace Gateway.Storage.Files;
 
 /// <summary>
-/// The embedded store: one folder with <c>documents.log</c>, <c>interactions.log</c> and a lock against a second process.
+/// The embedded store: one folder with <c>documents.log</c>, <c>interactions.log</c> with its index, and a lock against a second process.
 /// Acknowledged means on the disk (fsync). Thread-safe.
 /// </summary>
 public sealed class FilesStore : IDocumentStore, IInteractionLog, IAsyncDisposable
@@ -36,7 +36,7 @@ public sealed class FilesStore : IDocumentStore, IInteractionLog, IAsyncDisposab
         try
         {
             documents = FilesDocuments.Open(folder, options, clock, logger);
-            return new FilesStore(folderLock, documents, FilesInteractions.Open(folder, clock, logger));
+            return new FilesStore(folderLock, documents, FilesInteractions.Open(folder, options, clock, logger));
         }
         catch (Exception exception)
         {
@@ -88,6 +88,10 @@ public sealed class FilesStore : IDocumentStore, IInteractionLog, IAsyncDisposab
     /// <inheritdoc/>
     public ValueTask<IReadOnlyList<LoggedInteraction>> ListAsync(InteractionQuery query, CancellationToken cancellationToken) =>
         ValueTask.FromResult(interactions.List(query));
+
+    /// <inheritdoc/>
+    public ValueTask<int> EraseAsync(IReadOnlyList<Interaction> erased, CancellationToken cancellationToken) =>
+        new(interactions.EraseAsync(erased, cancellationToken));
 
     /// <summary>Makes everything accepted durable and frees the folder; calling again does nothing.</summary>
     public async ValueTask DisposeAsync()

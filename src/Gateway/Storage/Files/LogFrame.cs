@@ -13,6 +13,16 @@ internal static class LogFrame
 {
     public const int HeaderSize = 16;
 
+    /// <summary>Bytes that an erased record keeps of its payload.</summary>
+    public const int KeptWhenErased = 8;
+
+    /// <summary>Whole frame: overwrites all but the first bytes of the payload with zeros and makes the checksum right again.</summary>
+    public static void Erase(Span<byte> frame)
+    {
+        frame[(HeaderSize + KeptWhenErased)..].Clear();
+        BinaryPrimitives.WriteUInt32LittleEndian(frame[4..], Checksum(frame));
+    }
+
     /// <summary>Writes the frame to <paramref name="target"/>, which has room for header and payload.</summary>
     public static void Write(Span<byte> target, ReadOnlySpan<byte> payload, long durable)
     {

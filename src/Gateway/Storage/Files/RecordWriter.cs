@@ -4,9 +4,9 @@ using System.Buffers.Binary;
 namespace Gateway.Storage.Files;
 
 /// <summary>Builds the payload of one log record: little-endian integers, strings and byte blocks with a length before them.</summary>
-internal sealed class RecordWriter
+internal sealed class RecordWriter(int capacity = 256)
 {
-    private readonly ArrayBufferWriter<byte> buffer = new();
+    private readonly ArrayBufferWriter<byte> buffer = new(capacity);
 
     /// <summary>What has been written.</summary>
     public ReadOnlyMemory<byte> Written => buffer.WrittenMemory;

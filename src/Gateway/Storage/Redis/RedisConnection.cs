@@ -16,11 +16,22 @@ internal sealed class RedisConnection(ConnectionMultiplexer multiplexer, RedisSt
 
     /// <summary>Runs a script.</summary>
     public Task<RedisResult> EvaluateAsync(string script, RedisKey[] keys, RedisValue[] values, CancellationToken cancellationToken) =>
-        SendAsync(database => database.ScriptEvaluateAsync(script, keys, values, CommandFlags.NoScriptCache), cancellationToken);
+        EvaluateAsync(script, keys, values, options.RetryFor, cancellationToken);
+
+    /// <summary>Runs a script and goes on trying for so long.</summary>
+    public Task<RedisResult> EvaluateAsync(string script, RedisKey[] keys, RedisValue[] values, TimeSpan retryFor, CancellationToken cancellationToken) =>
+        SendAsync(database => database.ScriptEvaluateAsync(script, keys, values, CommandFlags.NoScriptCache), retryFor, cancellationToken);
 
     /// <summary>Runs any command.</summary>
     /// <exception cref="StoreUnavailableException">No good answer in time, or the server refuses writes (disk full, out of memory).</exception>
-    public async Task<T> SendAsync<T>(Func<IDatabase, Task<T>> command, CancellationToken cancellationToken)
+    public Task<T> SendAsync<T>(Func<IDatabase, Task<T>> command, CancellationToken cancellationToken) =>
+        SendAsync(command, options.RetryFor, cancellationToken);
+
+    /// <summary>Host and port, never the password.</summary>
+    public static string Endpoints(IEnumerable<EndPoint> endpoints) =>
+        string.Join(", ", endpoints.Select(endpoint => endpoint is DnsEndPoint name ? $"{name.Host}:{name.Port}" : endpoint.ToString()));
+
+    private async Task<T> SendAsync<T>(Func<IDatabase, Task<T>> command, TimeSpan retryFor, CancellationToken cancellationToken)
     {
         var started = clock.GetTimestamp();
         for (var attempt = 1; ; attempt++)
@@ -36,10 +47,10 @@ internal sealed class RedisConnection(ConnectionMultiplexer multiplexer, RedisSt
             }
             catch (Exception exception) when (IsPassing(exception))
             {
-                if (clock.GetElapsedTime(started) >= options.RetryFor)
+                if (clock.GetElapsedTime(started) >= retryFor)
                 {
                     throw new StoreUnavailableException(
-                        $"Redis at {Endpoints(multiplexer.GetEndPoints())} has not answered for {options.RetryFor.TotalSeconds:0} s: check that it runs and can be reached", exception);
+                        $"Redis at {Endpoints(multiplexer.GetEndPoints())} has not answered for {retryFor.TotalSeconds:0} s: check that it runs and can be reached", exception);
                 }
 
                 if (attempt == 1)
@@ -56,10 +67,6 @@ internal sealed class RedisConnection(ConnectionMultiplexer multiplexer, RedisSt
             await Task.Delay(RetryInterval, clock, cancellationToken).ConfigureAwait(false);
         }
     }
-
-    /// <summary>Host and port, never the password.</summary>
-    public static string Endpoints(IEnumerable<EndPoint> endpoints) =>
-        string.Join(", ", endpoints.Select(endpoint => endpoint is DnsEndPoint name ? $"{name.Host}:{name.Port}" : endpoint.ToString()));
 
     private static bool IsPassing(Exception exception) => exception switch
     {

@@ -68,6 +68,18 @@ internal sealed class RedisDocuments(RedisConnection connection, RedisKeys keys,
         return conflict == 0 ? new CommitResult(true, null) : new CommitResult(false, writes[conflict - 1]);
     }
 
+    /// <summary>A server that is rewriting already, or does not allow it, is left alone: it rewrites by itself as the file grows.</summary>
+    public async Task CompactAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await connection.SendAsync(database => database.ExecuteAsync("BGREWRITEAOF"), cancellationToken).ConfigureAwait(false);
+        }
+        catch (StoreUnavailableException failure) when (failure.InnerException is RedisServerException)
+        {
+        }
+    }
+
     private Task<RedisValue[]> FindKeysAsync(IDatabase database, string collection, string prefix)
     {
         // 0xFF occurs in no UTF-8 text, so prefix + 0xFF is above every key with the prefix.

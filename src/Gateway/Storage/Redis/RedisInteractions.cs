@@ -12,20 +12,24 @@ internal sealed class RedisInteractions : IAsyncDisposable
     private const int ScriptRecords = 128;
     private const int ScriptBytes = 4 << 20;
     private const int PageSize = 256;
+    private static readonly TimeSpan SpillAfter = TimeSpan.FromSeconds(1);
 
     private readonly RedisConnection connection;
     private readonly RedisKeys keys;
-    private readonly AppendQueue<PackedInteraction> queue;
+    private readonly AppendQueue<Interaction> queue;
+    private readonly SpillingWriter? spilling;
 
-    public RedisInteractions(RedisConnection connection, RedisKeys keys, TimeProvider clock, ILogger logger)
+    public RedisInteractions(RedisConnection connection, RedisKeys keys, RedisStoreOptions options, TimeProvider clock, ILogger logger)
     {
         this.connection = connection;
         this.keys = keys;
-        queue = new AppendQueue<PackedInteraction>(WriteAsync, clock, logger);
+        spilling = options.SpillFolder is { } folder ? new SpillingWriter(WriteAsync, folder, SpillAfter, clock, logger) : null;
+        queue = new AppendQueue<Interaction>(
+            spilling is null ? group => WriteAsync(group, options.RetryFor) : spilling.WriteAsync, clock, logger);
     }
 
     public ValueTask AppendAsync(Interaction interaction, CancellationToken cancellationToken) =>
-        queue.AppendAsync(PackedInteraction.Pack(interaction), cancellationToken);
+        queue.AppendAsync(interaction, cancellationToken);
 
     public ValueTask FlushAsync(CancellationToken cancellationToken) => queue.FlushAsync(cancellationToken);
 
@@ -61,6 +65,11 @@ internal sealed class RedisInteractions : IAsyncDisposable
     public async ValueTask<IReadOnlyList<LoggedInteraction>> ListAsync(InteractionQuery query, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(query.Limit, 1);
+        if (query.User is { } user)
+        {
+            return await ListOfUserAsync(query, user, cancellationToken).ConfigureAwait(false);
+        }
+
         RedisKey? filter = query switch
         {
             { Deployment: { } deployment, FlaggedOnly: true } => keys.FlaggedOfDeployment(deployment),
@@ -74,25 +83,65 @@ internal sealed class RedisInteractions : IAsyncDisposable
             : await connection.EvaluateAsync(RedisScripts.Newest, [keys.Interactions], values, cancellationToken).ConfigureAwait(false));
     }
 
+    public async ValueTask<int> EraseAsync(IReadOnlyList<Interaction> interactions, CancellationToken cancellationToken)
+    {
+        var erased = 0;
+        foreach (var chunk in interactions.Chunk(ScriptRecords))
+        {
+            RedisKey[] scriptKeys =
+            [
+                keys.Interactions, keys.InteractionIds,
+                .. chunk.SelectMany(interaction => keys.Listings(interaction.Deployment, interaction.User)),
+            ];
+            RedisValue[] ids = [.. chunk.Select(interaction => (RedisValue)interaction.Id)];
+            erased += (int)await connection.EvaluateAsync(RedisScripts.Erase, scriptKeys, ids, cancellationToken).ConfigureAwait(false);
+        }
+
+        return erased;
+    }
+
     /// <summary>Writes what is queued.</summary>
-    public ValueTask DisposeAsync() => queue.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await queue.DisposeAsync().ConfigureAwait(false);
+        await (spilling?.DisposeAsync() ?? ValueTask.CompletedTask).ConfigureAwait(false);
+    }
 
     /// <summary>The writer of <see cref="queue"/>: a group in scripts of bounded size, one after the other to keep the order.</summary>
-    private async Task WriteAsync(IReadOnlyList<PackedInteraction> group)
+    private async Task WriteAsync(IReadOnlyList<Interaction> group, TimeSpan retryFor)
     {
         for (var i = 0; i < group.Count;)
         {
             List<RedisKey> scriptKeys = [keys.Interactions, keys.InteractionIds, keys.InteractionCounter];
             List<RedisValue> values = [];
-            for (var bytes = 0; i < group.Count && values.Count < 3 * ScriptRecords && bytes < ScriptBytes; i++)
+            for (var bytes = 0; i < group.Count && values.Count < 4 * ScriptRecords && bytes < ScriptBytes; i++)
             {
-                var packed = group[i];
-                scriptKeys.AddRange([keys.OfDeployment(packed.Deployment), keys.Flagged, keys.FlaggedOfDeployment(packed.Deployment)]);
-                values.AddRange([packed.Id, packed.Flagged ? "1" : "0", packed.Json]);
+                var packed = PackedInteraction.Pack(group[i]);
+                scriptKeys.AddRange(keys.Listings(packed.Deployment, packed.User));
+                values.AddRange([packed.Id, packed.Flagged ? "1" : "0", packed.User is null ? "0" : "1", packed.Json]);
                 bytes += packed.Json.Length;
             }
 
-            await connection.EvaluateAsync(RedisScripts.Append, [.. scriptKeys], [.. values], CancellationToken.None).ConfigureAwait(false);
+            await connection.EvaluateAsync(RedisScripts.Append, [.. scriptKeys], [.. values], retryFor, CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The user's own set is short, so the other filters are applied to what it gives.</summary>
+    private async Task<IReadOnlyList<LoggedInteraction>> ListOfUserAsync(InteractionQuery query, string user, CancellationToken cancellationToken)
+    {
+        var found = new List<LoggedInteraction>();
+        for (var before = query.Before ?? long.MaxValue; ;)
+        {
+            var page = Parse(await connection.EvaluateAsync(
+                RedisScripts.NewestOf, [keys.Interactions, keys.OfUser(user)], [before - 1, PageSize], cancellationToken).ConfigureAwait(false));
+            found.AddRange(page.Where(logged => (query.Deployment is null || logged.Interaction.Deployment == query.Deployment)
+                && (!query.FlaggedOnly || logged.Interaction.Flags.Count > 0)));
+            if (found.Count >= query.Limit || page.Count < PageSize)
+            {
+                return found[..Math.Min(found.Count, query.Limit)];
+            }
+
+            before = page[^1].Sequence;
         }
     }
 

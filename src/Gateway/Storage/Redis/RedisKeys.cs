@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using StackExchange.Redis;
 
 namespace Gateway.Storage.Redis;
@@ -33,6 +35,14 @@ internal sealed class RedisKeys(string prefix)
 
     /// <summary>Sorted set of the sequences of a deployment.</summary>
     public RedisKey OfDeployment(string deployment) => $"{tag}interactions:of:{deployment}";
+
+    /// <summary>Sorted set of the sequences of an end user, whom the key does not name.</summary>
+    public RedisKey OfUser(string user) =>
+        $"{tag}interactions:by:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(user)).AsSpan(0, 16))}";
+
+    /// <summary>The four sets that list an interaction, as the scripts expect them; nobody's set stays empty.</summary>
+    public RedisKey[] Listings(string deployment, string? user) =>
+        [OfDeployment(deployment), Flagged, FlaggedOfDeployment(deployment), OfUser(user ?? "")];
 
     /// <summary>Sorted set of the flagged sequences of a deployment.</summary>
     public RedisKey FlaggedOfDeployment(string deployment) => $"{tag}interactions:flagged:{deployment}";

@@ -34,24 +34,50 @@ internal static class RedisScripts
         """;
 
     /// <summary>
-    /// KEYS: stream, ids, counter, then per record the sets of its deployment, of all flagged, and of the deployment's
-    /// flagged. ARGV per record: id, '1' when flagged, json. A known id is skipped, so sending again is harmless.
+    /// KEYS: stream, ids, counter, then per record the sets of its deployment, of all flagged, of the deployment's flagged
+    /// and of its user. ARGV per record: id, '1' when flagged, '1' with a user, json. A known id is skipped, so sending again
+    /// is harmless.
     /// </summary>
     public const string Append = """
-        for i = 1, #ARGV / 3 do
-          local id = ARGV[3 * i - 2]
+        for i = 1, #ARGV / 4 do
+          local id = ARGV[4 * i - 3]
           if redis.call('HEXISTS', KEYS[2], id) == 0 then
             local sequence = string.format('%d', redis.call('INCR', KEYS[3]))
-            redis.call('XADD', KEYS[1], sequence .. '-0', 'json', ARGV[3 * i])
+            redis.call('XADD', KEYS[1], sequence .. '-0', 'json', ARGV[4 * i])
             redis.call('HSET', KEYS[2], id, sequence)
-            redis.call('ZADD', KEYS[3 * i + 1], sequence, sequence)
-            if ARGV[3 * i - 1] == '1' then
-              redis.call('ZADD', KEYS[3 * i + 2], sequence, sequence)
-              redis.call('ZADD', KEYS[3 * i + 3], sequence, sequence)
+            redis.call('ZADD', KEYS[4 * i], sequence, sequence)
+            if ARGV[4 * i - 2] == '1' then
+              redis.call('ZADD', KEYS[4 * i + 1], sequence, sequence)
+              redis.call('ZADD', KEYS[4 * i + 2], sequence, sequence)
+            end
+            if ARGV[4 * i - 1] == '1' then
+              redis.call('ZADD', KEYS[4 * i + 3], sequence, sequence)
             end
           end
         end
         return 0
+        """;
+
+    /// <summary>
+    /// KEYS: stream, ids, then per record its four sets as in <see cref="Append"/>. ARGV: ids. Returns how many were there. The
+    /// stream is trimmed to its oldest entry, which frees the memory of what was erased before it.
+    /// </summary>
+    public const string Erase = """
+        local erased = 0
+        for i = 1, #ARGV do
+          local sequence = redis.call('HGET', KEYS[2], ARGV[i])
+          if sequence then
+            redis.call('XDEL', KEYS[1], sequence .. '-0')
+            redis.call('HDEL', KEYS[2], ARGV[i])
+            for k = 4 * i - 1, 4 * i + 2 do
+              redis.call('ZREM', KEYS[k], sequence)
+            end
+            erased = erased + 1
+          end
+        end
+        local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+        if oldest then redis.call('XTRIM', KEYS[1], 'MINID', oldest[1]) end
+        return erased
         """;
 
     /// <summary>KEYS: stream, ids. ARGV: id. Returns the json or nil.</summary>

@@ -51,7 +51,7 @@ public sealed class RedisStore : IDocumentStore, IInteractionLog, IAsyncDisposab
         return new RedisStore(
             multiplexer,
             new RedisDocuments(connection, keys, options),
-            new RedisInteractions(connection, keys, clock, logger),
+            new RedisInteractions(connection, keys, options, clock, logger),
             await RedisChanges.SubscribeAsync(multiplexer, keys.Changes, clock).ConfigureAwait(false));
     }
 
@@ -87,6 +87,13 @@ public sealed class RedisStore : IDocumentStore, IInteractionLog, IAsyncDisposab
     /// <inheritdoc/>
     public ValueTask<IReadOnlyList<LoggedInteraction>> ListAsync(InteractionQuery query, CancellationToken cancellationToken) =>
         interactions.ListAsync(query, cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<int> EraseAsync(IReadOnlyList<Interaction> erased, CancellationToken cancellationToken) =>
+        interactions.EraseAsync(erased, cancellationToken);
+
+    /// <summary>Has the server rewrite its append-only file, so that what was deleted leaves its disk, too; it does so in the background.</summary>
+    public Task CompactAsync(CancellationToken cancellationToken) => documents.CompactAsync(cancellationToken);
 
     /// <summary>Writes what is queued and disconnects; calling again does nothing.</summary>
     public async ValueTask DisposeAsync()

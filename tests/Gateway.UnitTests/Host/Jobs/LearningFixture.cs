@@ -10,6 +10,7 @@ using Gateway.Domain.Rollouts;
 using Gateway.Domain.Storage;
 using Gateway.Hosting;
 using Gateway.Jobs;
+using Gateway.Records;
 using Gateway.Security;
 using Gateway.Storage;
 using Gateway.Storage.Files;
@@ -39,7 +40,7 @@ internal sealed class LearningFixture : IAsyncDisposable
         Data = new DataFolder(_folder.Path);
         Launcher = new ScriptedLauncher(_model);
         Control = new ControlPlane(_store, Clock);
-        Feedback = new FeedbackStore(_store, Clock);
+        Feedback = new FeedbackStore(_store, new RecordOptions(), Clock);
         Prompts = Path.Combine(_folder.Path, "prompts.jsonl");
         File.WriteAllText(Prompts, "{\"prompt\":\"What is a poem?\"}\n");
         Restart();
