@@ -52,6 +52,7 @@ internal static class GatewayServices
         services.AddSingleton(AdapterSignatures.Load(options.TrustedAdapterKeys, options.RequireSignedAdapters));
         services.AddSingleton<AdapterRegistry>();
         services.AddSingleton<StoredCompletions>();
+        services.AddSingleton<WorkerRoad>();
         services.AddSingleton<ChatRoad>();
         services.AddBackground<DrainGate>();
         services.AddSingleton<EmbeddingsRoad>();

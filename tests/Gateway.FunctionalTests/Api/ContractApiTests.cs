@@ -120,7 +120,7 @@ public sealed class ContractApiTests : IAsyncLifetime
             """);
         await DeployAsync("triage@1");
 
-        using var response = await _gateway.ChatAsync("triage", ""","temperature":1.5,"response_format":{"type":"json_object"},"tools":[{"type":"function","function":{"name":"f"}}]""");
+        using var response = await _gateway.ChatAsync("triage", ""","temperature":1.5,"tools":[{"type":"function","function":{"name":"f"}}]""");
         await GatewayUnderTest.ReadAsync(response);
         Assert.True(_gateway.Worker.Requests.TryDequeue(out var sent));
         Assert.Equal("integer", sent.GetProperty("response_format").GetProperty("json_schema").GetProperty("schema")
