@@ -142,7 +142,7 @@ public sealed partial class InferenceEngine : IDisposable
         {
             var victim = _running[^1];
             _running.RemoveAt(_running.Count - 1);
-            victim.GiveUpBlocks(_pool);
+            victim.GiveWay(_pool);
             _waiting.Insert(0, victim);
             _preemptions++;
             any = true;
@@ -221,6 +221,7 @@ public sealed partial class InferenceEngine : IDisposable
         {
             _model.Forward(_batch.Slices, _cache, _batch.Logits);
             _steps++;
+            Measurements.TokensPerStep.Observe(_batch.ReplyRows + _batch.PromptRows);
             return true;
         }
         catch (Exception failure) when (failure is ArgumentException or InvalidOperationException or OutOfMemoryException)
@@ -252,7 +253,7 @@ public sealed partial class InferenceEngine : IDisposable
             _proposedTokens += slice.Logits == LogitRows.All ? slice.Tokens.Length - 1 : 0;
             _acceptedTokens += accepted;
             sequence.Publish(_pool);
-            sequence.Emit();
+            sequence.Emit(Measurements.InterTokenLatency);
             if (sequence.Finish is { } reason)
             {
                 End(_running, sequence, reason, sequence.Error);
@@ -269,6 +270,7 @@ public sealed partial class InferenceEngine : IDisposable
         FairShares.Leave(sequence.Share);
         Interlocked.Decrement(ref _open);
         PublishCounters();
+        Measurements.Note(sequence, reason);
         sequence.Output.End(reason, sequence.Sampled, error);
     }
 }

@@ -5,6 +5,8 @@ using Gateway.Domain.Audit;
 using Gateway.Domain.Contracts;
 using Gateway.Domain.Interactions;
 using Gateway.Domain.Jobs;
+using Gateway.Domain.Keys;
+using Gateway.Domain.Limits;
 using Gateway.Domain.NearDuplicates;
 using Gateway.Domain.Releases;
 using Gateway.Domain.Rollouts;
@@ -35,8 +37,13 @@ namespace Gateway.Domain.Json;
         typeof(SnakeCaseEnumConverter<TrainingJobStatus>),
         typeof(SnakeCaseEnumConverter<TargetKind>),
         typeof(SnakeCaseEnumConverter<SplitPart>),
+        typeof(SnakeCaseEnumConverter<KeyScope>),
+        typeof(SnakeCaseEnumConverter<BudgetUnit>),
+        typeof(SnakeCaseEnumConverter<BudgetPeriod>),
+        typeof(SnakeCaseEnumConverter<StoreFailurePolicy>),
     ])]
 [JsonSerializable(typeof(Adapter))]
+[JsonSerializable(typeof(ApiKey))]
 [JsonSerializable(typeof(AuditEntry))]
 [JsonSerializable(typeof(Contract))]
 [JsonSerializable(typeof(ContractContent))]

@@ -2,8 +2,11 @@ using Gateway.FrontDoor;
 
 namespace Gateway.Api;
 
-/// <summary>State of the process for orchestrators.</summary>
-internal sealed record HealthReply(string Status, int HealthyWorkers, int Workers, string Store);
+/// <summary>State of the process for orchestrators; <see cref="Reasons"/> say what is not as it should be, also while it is ready.</summary>
+internal sealed record HealthReply(string Status, IReadOnlyList<string> Reasons, int HealthyWorkers, int Workers, string Store);
+
+/// <summary>A worker as this process sees it.</summary>
+internal sealed record WorkerReport(string Name, string Address, bool Healthy, string? BaseModel, int InFlight, IReadOnlyList<string> Adapters);
 
 /// <summary>Liveness and readiness.</summary>
 internal static class HealthEndpoints
@@ -14,6 +17,7 @@ internal static class HealthEndpoints
         routes.MapGet("/health/live", () => Results.Text("ok"));
         routes.MapGet("/health/ready", Ready);
         routes.MapGet("/health", Ready);
+        routes.MapGet("/health/workers", Workers);
     }
 
     // The store's state is a detail: a replica that cannot record refuses chat itself, and taking all replicas out of
@@ -22,9 +26,26 @@ internal static class HealthEndpoints
     {
         var healthy = pool.All.Count(worker => worker.Healthy);
         var isStopping = lifetime.ApplicationStopping.IsCancellationRequested;
+        var reasons = pool.All.Where(worker => !worker.Healthy).Select(worker => $"worker {worker.Name} does not answer its health check").ToList();
+        if (!recorder.Healthy)
+        {
+            reasons.Add("interactions cannot be recorded: free the disk or repair the store; chat answers 503 until then");
+        }
+
+        if (isStopping)
+        {
+            reasons.Add("the process is stopping: replies under way are finished, new requests belong elsewhere");
+        }
+
         var status = isStopping ? "stopping" : healthy == 0 ? "no healthy worker" : "ready";
         return ApiReply.Json(
-            new(status, healthy, pool.All.Count, recorder.Healthy ? "ok" : "not writable"), ApiJson.Default.HealthReply,
+            new(status, reasons, healthy, pool.All.Count, recorder.Healthy ? "ok" : "not writable"), ApiJson.Default.HealthReply,
             status == "ready" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
     }
+
+    private static IResult Workers(WorkerPool pool) => ApiReply.List(
+        pool.All.Select(worker => new WorkerReport(
+            worker.Name, worker.Address.GetLeftPart(UriPartial.Authority), worker.Healthy, worker.BaseModel, worker.InFlight,
+            [.. worker.LoadedModels.Keys.Order(StringComparer.Ordinal)])),
+        ApiJson.Default.WorkerReport);
 }

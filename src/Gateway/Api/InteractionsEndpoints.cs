@@ -2,6 +2,7 @@ using System.Text.Json;
 using Gateway.Api.Wire;
 using Gateway.Domain.Json;
 using Gateway.Domain.Storage;
+using Gateway.Security;
 
 namespace Gateway.Api;
 
@@ -18,8 +19,8 @@ internal static class InteractionsEndpoints
         routes.MapGet("/v1/interactions/{id}", GetAsync);
     }
 
-    private static async Task<IResult> GetAsync(string id, InteractionFinder interactions, CancellationToken cancellationToken) =>
-        await interactions.FindAsync(id, cancellationToken) is { } interaction
+    private static async Task<IResult> GetAsync(string id, HttpContext context, InteractionFinder interactions) =>
+        await interactions.FindAsync(id, context.Caller(), context.RequestAborted) is { } interaction
             ? ApiReply.Json(interaction, DomainJson.Default.Interaction)
             : ApiReply.Error(ApiError.InteractionNotFound(id));
 

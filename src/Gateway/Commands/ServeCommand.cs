@@ -3,6 +3,7 @@ using Gateway.Domain.Rollouts;
 using Gateway.Hosting;
 using Gateway.Jobs;
 using Gateway.Model.Weights;
+using Gateway.Telemetry;
 
 namespace Gateway.Commands;
 
@@ -25,7 +26,7 @@ internal static class ServeCommand
 
     private static readonly Option<string> Urls = new("--urls")
     {
-        Description = "Where clients connect. The default is this machine only; http://0.0.0.0:8080 is every network.",
+        Description = "Where clients connect. The default is this machine only; http://0.0.0.0:8080 is every network and needs keys.",
         DefaultValueFactory = _ => Configured("URLS") ?? ServeOptions.DefaultUrl,
     };
 
@@ -91,7 +92,8 @@ internal static class ServeCommand
 
             Every option can also be set by environment variable: GATEWAY_MODEL, GATEWAY_DATA, GATEWAY_URLS, GATEWAY_REDIS,
             GATEWAY_WORKERS (comma-separated), GATEWAY_WORKER_TOKEN, GATEWAY_NAME, GATEWAY_WEIGHTS, GATEWAY_THREADS,
-            GATEWAY_ADAPTER_MEMORY, GATEWAY_ROLLOUT_HOLD, GATEWAY_ATTRIBUTION_WINDOW.
+            GATEWAY_ADAPTER_MEMORY, GATEWAY_ROLLOUT_HOLD, GATEWAY_ATTRIBUTION_WINDOW. Only there: GATEWAY_OPERATOR_KEY, an
+            operator key for a first start on a network; see also 'gateway keys create'.
             """);
         AddOptionsTo(command);
         return command;
@@ -129,6 +131,7 @@ internal static class ServeCommand
                     Redis = parsed.GetValue(Redis),
                     Workers = workers,
                     WorkerToken = parsed.GetValue(WorkerToken),
+                    OperatorKey = Configured("OPERATOR_KEY"),
                     Name = parsed.GetRequiredValue(Name),
                     Threads = parsed.GetValue(Threads),
                     AdapterBytes = parsed.GetValue(AdapterMemory) << 20,
@@ -145,6 +148,7 @@ internal static class ServeCommand
     {
         try
         {
+            using var export = OtlpExport.Start("gateway");
             await using var host = await GatewayHost.StartAsync(options, configure: null, cancellationToken);
             WriteBanner(options, host);
             await host.App.WaitForShutdownAsync(cancellationToken);

@@ -2,7 +2,10 @@ using System.Text.Json;
 using Gateway.Api.Wire;
 using Gateway.Domain.Contracts;
 using Gateway.Domain.Interactions;
+using Gateway.Hosting;
+using Gateway.Limits;
 using Gateway.Security;
+using Gateway.Telemetry;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Gateway.FrontDoor;
@@ -10,12 +13,13 @@ namespace Gateway.FrontDoor;
 /// <summary>The road of every chat request, whatever the topology; read <see cref="HandleAsync"/> first.</summary>
 public sealed class ChatRoad(
     RoutingState routing, WorkerPool pool, WorkerAdapters adapters, WorkerClient client, IHttpForwarder forwarder,
-    InteractionRecorder recorder, ResponseIdSigner ids, TimeProvider clock)
+    InteractionRecorder recorder, RequestLimiter limiter, RequestLimits limits, BaseModel baseModel, ReplyTelemetry telemetry, ResponseIdSigner ids,
+    TimeProvider clock)
 {
-    private const long MaximumBodyBytes = 8 << 20;
-    private static readonly ForwarderRequestConfig ForwarderConfig = new()
+    // The deadlines of a reply are the road's own; this one only ends what they cannot see.
+    private readonly ForwarderRequestConfig _forwarderConfig = new()
     {
-        ActivityTimeout = TimeSpan.FromMinutes(5),
+        ActivityTimeout = limits.Total + TimeSpan.FromSeconds(5),
         Version = new Version(1, 1),
         VersionPolicy = HttpVersionPolicy.RequestVersionExact,
     };
@@ -24,7 +28,8 @@ public sealed class ChatRoad(
     /// Answers <c>POST /v1/chat/completions</c>:
     /// 1 reads and checks the request; one that is malformed or names no deployment is answered and not recorded;
     /// 2 refuses while interactions cannot be recorded;
-    /// 3 resolves the deployment to a release and an arm, from one snapshot;
+    /// 3 resolves the deployment to a release and an arm, from one snapshot, and asks the limits of the caller's key: what
+    ///   they refuse is not recorded either;
     /// 4 applies the release's contract;
     /// 5 forwards to a worker, and to another one while no byte has reached the client;
     /// 6 the reply is tapped on its way back (<see cref="ChatTransformer"/>), which makes the record at its end;
@@ -33,7 +38,7 @@ public sealed class ChatRoad(
     public async Task HandleAsync(HttpContext context)
     {
         // 1 Read and check.
-        var body = await JsonBody.ReadAsync(context.Request, MaximumBodyBytes, context.RequestAborted);
+        var body = await JsonBody.ReadAsync(context.Request, limits.MaximumBodyBytes, context.RequestAborted);
         using var document = body.Document;
         if (document is null)
         {
@@ -44,6 +49,13 @@ public sealed class ChatRoad(
         if (!ChatCompletionRequest.TryParse(document.RootElement, out var request, out var invalid))
         {
             await AnswerAsync(context, invalid);
+            return;
+        }
+
+        var caller = context.Caller();
+        if (caller?.MayUse(request.Model) == false)
+        {
+            await AnswerAsync(context, ApiError.ModelNotAllowed(request.Model));
             return;
         }
 
@@ -63,12 +75,27 @@ public sealed class ChatRoad(
             return;
         }
 
-        var exchange = new Exchange(id, request, unit, assigned, HasOptedOut(context.Request), clock);
+        var contract = assigned.Release.Contract?.Content;
+        LimitTicket? ticket = null;
+        if (caller?.Limits is { } keyLimits)
+        {
+            var estimate = DemandEstimate.Of(request.Messages, contract, request.MaxTokens, baseModel.Config.ContextLength);
+            var admission = await limiter.AdmitAsync(context, caller.KeyId, keyLimits, estimate);
+            if (admission.Error is { } overLimit)
+            {
+                await AnswerAsync(context, overLimit);
+                return;
+            }
+
+            ticket = admission.Ticket;
+        }
+
+        var exchange = new Exchange(id, request, unit, assigned, HasOptedOut(context.Request), clock) { Caller = caller };
+        using var span = GenAi.Start(exchange);
         WriteHeaders(context.Response, exchange);
 
         // 4 Contract.
         var variables = document.RootElement.TryGetProperty("variables", out var given) ? given : (JsonElement?)null;
-        var contract = assigned.Release.Contract?.Content;
         var applied = ContractApplication.Apply(contract ?? new ContractContent(), request.Messages, variables);
         if (RefusalOf(request, contract, applied.Refusal) is { } refusal)
         {
@@ -94,8 +121,17 @@ public sealed class ChatRoad(
                 context.RequestAborted.IsCancellationRequested ? StatusCodes.Status499ClientClosedRequest : context.Response.StatusCode);
         }
 
-        ValueTask EndAsync(EndReason reason, int status) =>
-            exchange.End(reason, status) is { } interaction ? recorder.RecordAsync(interaction) : ValueTask.CompletedTask;
+        ValueTask EndAsync(EndReason reason, int status)
+        {
+            if (exchange.End(reason, status) is not { } interaction)
+            {
+                return ValueTask.CompletedTask;
+            }
+
+            ticket?.Settle(interaction);
+            telemetry.Ended(interaction, span);
+            return recorder.RecordAsync(interaction);
+        }
     }
 
     /// <summary>
@@ -121,14 +157,16 @@ public sealed class ChatRoad(
 
             exchange.Worker = worker;
             var model = adapterModel ?? worker.BaseModel!;
-            var body = OutboundChatBody.Write(exchange.Request, model, messages, exchange.Assigned.Release.Contract?.Content);
+            var body = OutboundChatBody.Write(exchange.Request, model, messages, exchange.Assigned.Release.Contract?.Content, exchange.Caller?.CacheSalt);
             context.Request.Body = new MemoryStream(body);
             context.Request.ContentLength = body.Length;
-            var attempt = new ChatTransformer(exchange, client, body.Length, end);
+            using var deadline = new ReplyDeadline(limits, exchange, clock, context.RequestAborted);
+            var attempt = new ChatTransformer(exchange, client, body.Length, deadline, end);
+            exchange.AskingWorker();
             ForwarderError forwarded;
             using (worker.Begin(model))
             {
-                forwarded = await forwarder.SendAsync(context, worker.Address.AbsoluteUri, client.Invoker, ForwarderConfig, attempt, context.RequestAborted);
+                forwarded = await forwarder.SendAsync(context, worker.Address.AbsoluteUri, client.Invoker, _forwarderConfig, attempt, deadline.Token);
             }
 
             if (context.Response.HasStarted || exchange.Ended || context.RequestAborted.IsCancellationRequested)
@@ -138,6 +176,12 @@ public sealed class ChatRoad(
 
             // Nothing has reached the client: what the forwarder left on the response is taken back.
             context.Response.StatusCode = StatusCodes.Status200OK;
+            if (deadline.Passed is { } passed)
+            {
+                // Slow is not down, and asking another worker would begin the wait anew.
+                return ApiError.UpstreamTimeout(passed);
+            }
+
             if (attempt.Failure is null && forwarded != ForwarderError.None)
             {
                 worker.Healthy = false;

@@ -12,7 +12,7 @@ namespace Gateway.FrontDoor;
 /// The record is made before the end marker leaves, so whoever has seen the end of a reply can find its record.
 /// One reader; owns <paramref name="upstream"/>.
 /// </summary>
-internal sealed class EventStreamTap(Stream upstream, Exchange exchange, Func<EndReason, int, ValueTask> end) : Stream
+internal sealed class EventStreamTap(Stream upstream, Exchange exchange, ReplyDeadline deadline, Func<EndReason, int, ValueTask> end) : Stream
 {
     private const int MaximumEventBytes = 1 << 20;
     private readonly PipeReader _events = PipeReader.Create(upstream);
@@ -68,7 +68,9 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, Func<En
             {
                 if (!await PumpAsync(cancellationToken))
                 {
-                    await BreakOffAsync(ApiError.UpstreamError("The worker broke off the reply. Try again."));
+                    await BreakOffAsync(deadline.Passed is { } passed
+                        ? ApiError.UpstreamTimeout(passed)
+                        : ApiError.UpstreamError("The worker broke off the reply. Try again."));
                 }
             }
             catch (Exception failure) when (IsWorkerFailure(failure, cancellationToken))
@@ -124,7 +126,7 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, Func<En
     {
         while (true)
         {
-            var read = await _events.ReadAsync(cancellationToken);
+            var read = await deadline.ReadAsync(_events, cancellationToken);
             var buffer = read.Buffer;
             while (!_finished && TryTakeLine(ref buffer, out var line))
             {
@@ -142,7 +144,7 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, Func<En
                 return true;
             }
 
-            if (read.IsCompleted)
+            if (read.IsCompleted || read.IsCanceled)
             {
                 return false;
             }

@@ -1,6 +1,8 @@
 using System.Text;
 using Gateway.Api.Wire;
 using Gateway.Domain.Interactions;
+using Gateway.Security;
+using Gateway.Telemetry;
 
 namespace Gateway.FrontDoor;
 
@@ -15,6 +17,7 @@ public sealed class Exchange(string id, ChatCompletionRequest request, Randomisa
     private readonly long _started = clock.GetTimestamp();
     private readonly DateTimeOffset _createdAt = clock.GetUtcNow();
     private long? _firstToken;
+    private bool _asked;
     private int _ended;
 
     /// <summary>The response id the client sees.</summary>
@@ -29,6 +32,9 @@ public sealed class Exchange(string id, ChatCompletionRequest request, Randomisa
     /// <summary>Unix seconds of its arrival.</summary>
     public long Created => _createdAt.ToUnixTimeSeconds();
 
+    /// <summary>Who asked; null where no keys are used.</summary>
+    public Caller? Caller { get; init; }
+
     /// <summary>The worker that is answering, once one was picked.</summary>
     public WorkerState? Worker { get; set; }
 
@@ -40,6 +46,19 @@ public sealed class Exchange(string id, ChatCompletionRequest request, Randomisa
 
     /// <summary>True when the record is made.</summary>
     public bool Ended => Volatile.Read(ref _ended) == 1;
+
+    /// <summary>Time since the request arrived.</summary>
+    public TimeSpan Elapsed => clock.GetElapsedTime(_started);
+
+    /// <summary>Notes that a worker is asked now; the first one counts.</summary>
+    public void AskingWorker()
+    {
+        if (!_asked)
+        {
+            _asked = true;
+            Instruments.AskedAfter(assigned.Deployment.Deployment.Name, Elapsed.TotalSeconds);
+        }
+    }
 
     /// <summary>Adds reply text; the first call marks the first token.</summary>
     public void AddReply(string text)
@@ -74,6 +93,8 @@ public sealed class Exchange(string id, ChatCompletionRequest request, Randomisa
             UnitHash = unit.Hash,
             UnitSource = unit.Source,
             User = request.SafetyIdentifier ?? request.User,
+            Owner = Caller?.Owner,
+            KeyId = Caller?.KeyId,
             Messages = request.Messages,
             Reply = reason == EndReason.Refused ? null : reply,
             End = reason,

@@ -22,6 +22,9 @@ public sealed partial class InteractionRecorder(IInteractionLog log, TimeProvide
     /// <summary>False while the log accepts no records.</summary>
     public bool Healthy => _healthy;
 
+    /// <summary>Records on their way to the log.</summary>
+    public int Waiting => _entries.Reader.Count;
+
     /// <summary>Hands over a record; waits only while the channel is full.</summary>
     public ValueTask RecordAsync(Interaction interaction) =>
         _entries.Writer.WriteAsync(new(interaction, null), CancellationToken.None);

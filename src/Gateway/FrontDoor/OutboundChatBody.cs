@@ -24,7 +24,9 @@ internal static class OutboundChatBody
     /// <param name="model">The model name on the worker.</param>
     /// <param name="messages">The messages after the contract was applied.</param>
     /// <param name="contract">The contract's content, or null.</param>
-    public static byte[] Write(ChatCompletionRequest request, string model, IReadOnlyList<ChatMessage> messages, ContractContent? contract)
+    /// <param name="tenantSalt">What keeps the caller's owner apart in the worker's prefix cache; null for callers without a key.</param>
+    public static byte[] Write(
+        ChatCompletionRequest request, string model, IReadOnlyList<ChatMessage> messages, ContractContent? contract, string? tenantSalt = null)
     {
         using var body = new MemoryStream();
         using (var writer = new Utf8JsonWriter(body, WireJson.WriterOptions))
@@ -49,6 +51,12 @@ internal static class OutboundChatBody
             if (!request.AddGenerationPrompt)
             {
                 writer.WriteBoolean("add_generation_prompt", false);
+            }
+
+            // The owner's salt comes first and the caller's own behind a mark, so that no caller can make the salt of another owner.
+            if (tenantSalt is not null || request.CacheSalt is not null)
+            {
+                writer.WriteString("cache_salt", tenantSalt is null ? request.CacheSalt : $"{tenantSalt}/{request.CacheSalt}");
             }
 
             if (contract?.ChatTemplate is { } template)

@@ -4,6 +4,7 @@ using Gateway.FrontDoor;
 using Gateway.Model.Weights;
 using Gateway.Security;
 using Gateway.Storage;
+using Gateway.Telemetry;
 using Gateway.Worker;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -48,11 +49,14 @@ public sealed class GatewayHost : IAsyncDisposable
     {
         var clock = TimeProvider.System;
         var builder = WebApplication.CreateSlimBuilder();
-        Listening.Configure(builder, options.Url);
+        Listening.Configure(builder, options.Url, options.Requests);
         builder.Logging
             .AddFilter("Microsoft.AspNetCore", LogLevel.Warning)
             .AddFilter("Yarp", LogLevel.Warning)
             .AddFilter("Microsoft.Hosting", LogLevel.Warning)
+
+            // The server would make a span for each request to log with; ours are made when somebody listens.
+            .AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", OtlpExport.IsConfigured ? LogLevel.Warning : LogLevel.None)
 
             // A port that is taken is told in one sentence; what stops the host later is Critical.
             .AddFilter("Microsoft.Extensions.Hosting", LogLevel.Critical);
@@ -65,6 +69,11 @@ public sealed class GatewayHost : IAsyncDisposable
         try
         {
             // 1 Store.
+            if (options.OperatorKey?.Length < ServeOptions.MinimumOperatorKeyLength)
+            {
+                throw new StartRefusedException($"GATEWAY_OPERATOR_KEY is shorter than {ServeOptions.MinimumOperatorKeyLength} characters: make a long random one, for example with 'openssl rand -base64 32'");
+            }
+
             store = await GatewayStore.OpenAsync(options, clock, loggers);
 
             // 2 Worker.
@@ -86,11 +95,19 @@ public sealed class GatewayHost : IAsyncDisposable
                 ? [.. options.Workers.Select(uri => new WorkerState(uri.Authority, uri))]
                 : [new WorkerState("built-in", worker.Address)];
 
-            // 3 Front door.
+            // 3 Front door, which opens to a network only for callers with keys.
             var secret = await InstallationSecret.ReadOrCreateAsync(store.Documents, cancellationToken);
             builder.Services.AddGateway(options, store, model, workers, new ResponseIdSigner(secret), clock);
             app = builder.Build();
+            _ = app.Services.GetRequiredService<MetricCollector>();
             MapRoutes(app);
+            await app.Services.GetRequiredService<KeyRing>().RefreshAsync(cancellationToken);
+            if (!app.Services.GetRequiredService<KeyRing>().Current.Required && !Listening.IsLocal(options.Url))
+            {
+                throw new StartRefusedException(
+                    $"{options.Url} is reachable from other machines and there are no keys yet: run 'gateway keys create' with the same --data or --redis, which prints an operator key, or set GATEWAY_OPERATOR_KEY to a secret of {ServeOptions.MinimumOperatorKeyLength} characters or more, or listen on 127.0.0.1");
+            }
+
 
             // 4 First start, with workers that are up already getting what they must have.
             await app.Services.GetRequiredService<WorkerHealthMonitor>().ProbeAllAsync(cancellationToken);
@@ -139,20 +156,26 @@ public sealed class GatewayHost : IAsyncDisposable
 
     private static void MapRoutes(WebApplication app)
     {
+        app.UseMiddleware<RequestMeter>();
         app.UseMiddleware<ErrorEnvelope>();
         app.UseRouting();
-        app.MapPost("/v1/chat/completions", (HttpContext context, ChatRoad road) => road.HandleAsync(context));
-        app.MapModels();
-        app.MapContracts();
-        app.MapAdapters();
-        app.MapLora();
-        app.MapReleases();
-        app.MapDeployments();
-        app.MapRollouts();
-        app.MapJobs();
-        app.MapAudit();
-        app.MapInteractions();
-        app.MapFeedback();
-        app.MapHealth();
+        app.UseMiddleware<KeyGate>();
+        var routes = app.MapGroup("");
+        RouteAccess.ApplyTo(routes);
+        routes.MapPost("/v1/chat/completions", (HttpContext context, ChatRoad road) => road.HandleAsync(context));
+        routes.MapModels();
+        routes.MapContracts();
+        routes.MapAdapters();
+        routes.MapLora();
+        routes.MapReleases();
+        routes.MapDeployments();
+        routes.MapRollouts();
+        routes.MapJobs();
+        routes.MapAudit();
+        routes.MapInteractions();
+        routes.MapFeedback();
+        routes.MapKeys();
+        routes.MapHealth();
+        routes.MapMetrics();
     }
 }

@@ -2,8 +2,10 @@ using Gateway.Api;
 using Gateway.Domain.Storage;
 using Gateway.FrontDoor;
 using Gateway.Jobs;
+using Gateway.Limits;
 using Gateway.Security;
 using Gateway.Storage;
+using Gateway.Telemetry;
 
 namespace Gateway.Hosting;
 
@@ -22,6 +24,10 @@ internal static class GatewayServices
         services.AddSingleton(ids);
         services.AddStorage(store);
         services.AddFrontDoor(workers, options.WorkerToken);
+        services.AddKeys(options.OperatorKey);
+        services.AddLimits(options.Requests, store);
+        services.AddSingleton<MetricCollector>();
+        services.AddSingleton<ReplyTelemetry>();
         services.AddApi();
         services.AddLearning(options.Learning with { ModelDirectory = options.Model, Threads = options.Threads });
     }
@@ -38,7 +44,7 @@ internal static class GatewayServices
     {
         services.AddHttpForwarder();
         services.AddSingleton(new WorkerPool(workers));
-        services.AddSingleton(_ => new WorkerClient(workerToken));
+        services.AddSingleton(provider => new WorkerClient(workerToken, provider.GetRequiredService<RequestLimits>().Connect));
         services.AddSingleton<WorkerAdapters>();
         services.AddSingleton<PrefixWarming>();
         services.AddSingleton<RoutingState>();
@@ -49,6 +55,29 @@ internal static class GatewayServices
         services.AddBackground<InteractionRecorder>();
         services.AddBackground<WorkerHealthMonitor>();
         services.AddBackground<RoutingWatcher>();
+    }
+
+    private static void AddKeys(this IServiceCollection services, string? operatorKey)
+    {
+        services.AddSingleton(provider => new KeyRing(provider.GetRequiredService<IDocumentStore>(), operatorKey));
+        services.AddSingleton<KeyIssuer>();
+        services.AddBackground<KeyWatcher>();
+    }
+
+    private static void AddLimits(this IServiceCollection services, RequestLimits limits, GatewayStore store)
+    {
+        services.AddSingleton(limits);
+        services.AddSingleton<LocalLimitLedger>();
+        services.AddSingleton<RequestLimiter>();
+        if (store.Redis is { } redis)
+        {
+            services.AddSingleton<ILimitLedger>(provider => new RedisLimitLedger(redis.Connection, redis.Keys, limits.Total, provider.GetRequiredService<TimeProvider>()));
+        }
+        else
+        {
+            services.AddSingleton<ILimitLedger>(provider => provider.GetRequiredService<LocalLimitLedger>());
+            services.AddBackground<BudgetKeeper>();
+        }
     }
 
     private static void AddApi(this IServiceCollection services)

@@ -10,9 +10,9 @@ public sealed class GatewayStore : IAsyncDisposable
 {
     private readonly IAsyncDisposable _owner;
 
-    private GatewayStore(IDocumentStore documents, IInteractionLog interactions, IAsyncDisposable owner, string description)
+    private GatewayStore(IDocumentStore documents, IInteractionLog interactions, IAsyncDisposable owner, string description, RedisStore? redis = null)
     {
-        (Documents, Interactions, _owner, Description) = (documents, interactions, owner, description);
+        (Documents, Interactions, _owner, Description, Redis) = (documents, interactions, owner, description, redis);
     }
 
     /// <summary>The documents.</summary>
@@ -20,6 +20,9 @@ public sealed class GatewayStore : IAsyncDisposable
 
     /// <summary>The interaction log.</summary>
     public IInteractionLog Interactions { get; }
+
+    /// <summary>The store when it is Redis, which can also count for all replicas.</summary>
+    internal RedisStore? Redis { get; }
 
     /// <summary>Where the records are, for the start banner.</summary>
     public string Description { get; }
@@ -34,7 +37,7 @@ public sealed class GatewayStore : IAsyncDisposable
             if (options.Redis is { } configuration)
             {
                 var redis = await RedisStore.ConnectAsync(configuration, new RedisStoreOptions(), clock, loggers.CreateLogger<RedisStore>());
-                return new(redis, redis, redis, "Redis");
+                return new(redis, redis, redis, "Redis", redis);
             }
 
             var files = FilesStore.Open(options.Data, new FilesStoreOptions(), clock, loggers.CreateLogger<FilesStore>());

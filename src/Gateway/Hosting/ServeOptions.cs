@@ -25,6 +25,18 @@ public sealed record ServeOptions
     /// <summary>Bearer token that external workers ask for, or null.</summary>
     public string? WorkerToken { get; init; }
 
+    /// <summary>
+    /// An operator key that needs no store, for a first start on a network; null for none. Only the environment gives it:
+    /// command lines are visible to others.
+    /// </summary>
+    public string? OperatorKey { get; init; }
+
+    /// <summary>How large, deep and slow a request may be.</summary>
+    public RequestLimits Requests { get; init; } = new();
+
+    /// <summary>Shortest operator key, in characters.</summary>
+    public const int MinimumOperatorKeyLength = 32;
+
     /// <summary>Name of the base deployment.</summary>
     public string Name { get; init; } = "starter";
 

@@ -110,6 +110,7 @@ internal sealed class ChatEndpoint(WorkerRuntime runtime)
                 EndTokens = EndTokens(request),
                 Grammar = grammar,
                 Adapter = lease,
+                CacheSalt = request.CacheSalt,
             },
             out stream);
         error = outcome == SubmitOutcome.Accepted ? null : ApiError.Overloaded(retryAfterSeconds: 1);

@@ -49,6 +49,7 @@ internal sealed class ReplyReader(GenerationStream stream, StreamingDecoder deco
                     text.Append(_scanner.Append(decoder.Push(item.Token)));
                     if (_scanner.Stopped)
                     {
+                        stream.Complete();
                         yield return new ReplyPiece(text.ToString(), FinishReason.Stop, sampled, null, stream.CachedPromptTokens);
                         yield break;
                     }

@@ -17,9 +17,9 @@ internal sealed class GatewayUnderTest : IAsyncDisposable
     private readonly TemporaryFolder _data = new();
     private readonly List<FakeWorker> _workers = [];
 
-    private GatewayUnderTest()
-    {
-    }
+    private readonly Func<ServeOptions, ServeOptions> _configure;
+
+    private GatewayUnderTest(Func<ServeOptions, ServeOptions> configure) => _configure = configure;
 
     public GatewayHost Host { get; private set; } = null!;
 
@@ -33,9 +33,9 @@ internal sealed class GatewayUnderTest : IAsyncDisposable
 
     public string DataFolder => _data.Path;
 
-    public static async Task<GatewayUnderTest> StartAsync(int workers = 1)
+    public static async Task<GatewayUnderTest> StartAsync(int workers = 1, Func<ServeOptions, ServeOptions>? configure = null)
     {
-        var gateway = new GatewayUnderTest();
+        var gateway = new GatewayUnderTest(configure ?? (options => options));
         for (var i = 0; i < workers; i++)
         {
             gateway._workers.Add(await FakeWorker.StartAsync());
@@ -60,7 +60,7 @@ internal sealed class GatewayUnderTest : IAsyncDisposable
             Url = "http://127.0.0.1:0",
             Workers = [.. _workers.Select(worker => worker.Address)],
         };
-        Host = await GatewayHost.StartAsync(options, builder => builder.Logging.ClearProviders(), TestContext.Current.CancellationToken);
+        Host = await GatewayHost.StartAsync(_configure(options), builder => builder.Logging.ClearProviders(), TestContext.Current.CancellationToken);
         Client = new HttpClient { BaseAddress = Host.Address };
     }
 

@@ -11,6 +11,7 @@ internal sealed class ChatCompletionReader
 {
     private const int MaximumStopStrings = 4;
     private const int MaximumMetadataPairs = 16;
+    private const int MaximumSaltLength = 512;
     private readonly FieldReader _fields = new();
     private readonly List<string> _ignored = [];
     private string? _model;
@@ -30,6 +31,7 @@ internal sealed class ChatCompletionReader
     private string? _user;
     private string? _safetyIdentifier;
     private string? _promptCacheKey;
+    private string? _cacheSalt;
     private Dictionary<string, string>? _metadata;
     private string? _chatTemplate;
     private Dictionary<string, JsonElement>? _variables;
@@ -88,6 +90,7 @@ internal sealed class ChatCompletionReader
             User = _user,
             SafetyIdentifier = _safetyIdentifier,
             PromptCacheKey = _promptCacheKey,
+            CacheSalt = _cacheSalt,
             Metadata = _metadata,
             ChatTemplate = _chatTemplate,
             TemplateVariables = _variables,
@@ -117,6 +120,7 @@ internal sealed class ChatCompletionReader
             case "user": _user = _fields.Text(value, name); break;
             case "safety_identifier": _safetyIdentifier = _fields.Text(value, name); break;
             case "prompt_cache_key": _promptCacheKey = _fields.Text(value, name); break;
+            case "cache_salt": ReadCacheSalt(value); break;
             case "metadata": ReadMetadata(value); break;
             case "chat_template": _chatTemplate = _fields.Text(value, name); break;
             case "chat_template_kwargs": ReadVariables(value); break;
@@ -231,6 +235,15 @@ internal sealed class ChatCompletionReader
                     break;
                 default: _ignored.Add(path); break;
             }
+        }
+    }
+
+    private void ReadCacheSalt(JsonElement value)
+    {
+        _cacheSalt = _fields.Text(value, "cache_salt");
+        if (_cacheSalt?.Length is 0 or > MaximumSaltLength)
+        {
+            _fields.Fail(ApiError.InvalidValue("cache_salt", $"expected 1 to {MaximumSaltLength} characters."));
         }
     }
 

@@ -55,6 +55,9 @@ public sealed record ChatCompletionRequest
     /// <summary>The caller's cache key; a stickiness unit of last resort.</summary>
     public string? PromptCacheKey { get; init; }
 
+    /// <summary>Keeps the prompt apart in the prefix cache from those with another salt; null shares with all who have none.</summary>
+    public string? CacheSalt { get; init; }
+
     /// <summary>Up to 16 pairs stored with the interaction.</summary>
     public IReadOnlyDictionary<string, string>? Metadata { get; init; }
 

@@ -53,7 +53,6 @@ internal static class NoOpFields
             ["priority"] = IsNumber(0),
             ["request_id"] = Never,
             ["session_id"] = IsString,
-            ["cache_salt"] = IsString, // no prompt state is shared between requests, so every salt is honoured
             ["use_beam_search"] = IsFalse,
             ["length_penalty"] = IsNumber(1),
             ["include_reasoning"] = value => value.ValueKind == JsonValueKind.True,
