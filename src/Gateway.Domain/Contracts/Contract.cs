@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Domain.Guards;
 
 namespace Gateway.Domain.Contracts;
 
@@ -67,6 +68,9 @@ public sealed record ContractContent
 
     /// <summary>Sampling defaults and caps.</summary>
     public SamplingDefaults Sampling { get; init; } = new();
+
+    /// <summary>What may not go in or out; null guards nothing beyond what guards every deployment.</summary>
+    public GuardPolicy? Guards { get; init; }
 }
 
 /// <summary>

@@ -26,6 +26,13 @@ public static class ContractHasher
         writer.WriteString("output_mode", Name(content.OutputMode));
         writer.WritePropertyName("sampling");
         JsonSerializer.Serialize(writer, content.Sampling, DomainJson.Default.SamplingDefaults);
+
+        // Written only when there are some, so that contracts made before guards keep their hashes.
+        if (content.Guards is { } guards)
+        {
+            writer.WritePropertyName("guards");
+            JsonSerializer.Serialize(writer, guards, DomainJson.Default.GuardPolicy);
+        }
     });
 
     /// <summary>Builds a contract version with both hashes.</summary>

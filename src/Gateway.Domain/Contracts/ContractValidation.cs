@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Domain.Guards;
 
 namespace Gateway.Domain.Contracts;
 
@@ -20,6 +21,7 @@ public static class ContractValidation
         CheckRange("/sampling/top_p", content.Sampling.TopP, 0, 1);
         CheckRange("/sampling/top_k", content.Sampling.TopK, 0, int.MaxValue);
         CheckRange("/sampling/max_tokens", content.Sampling.MaxTokens, 1, int.MaxValue);
+        problems.AddRange(GuardValidation.Check(content.Guards, "/guards"));
         if (content.Variables is { ValueKind: JsonValueKind.Object } variables)
         {
             var declared = variables.TryGetProperty("properties", out var p) && p.ValueKind == JsonValueKind.Object ? p : default;

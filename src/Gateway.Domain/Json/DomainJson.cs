@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Gateway.Domain.Adapters;
 using Gateway.Domain.Audit;
 using Gateway.Domain.Contracts;
+using Gateway.Domain.Guards;
 using Gateway.Domain.Interactions;
 using Gateway.Domain.Jobs;
 using Gateway.Domain.Keys;
@@ -38,6 +39,9 @@ namespace Gateway.Domain.Json;
         typeof(SnakeCaseEnumConverter<TargetKind>),
         typeof(SnakeCaseEnumConverter<SplitPart>),
         typeof(SnakeCaseEnumConverter<KeyScope>),
+        typeof(SnakeCaseEnumConverter<GuardKind>),
+        typeof(SnakeCaseEnumConverter<GuardStage>),
+        typeof(SnakeCaseEnumConverter<GuardAction>),
         typeof(SnakeCaseEnumConverter<BudgetUnit>),
         typeof(SnakeCaseEnumConverter<BudgetPeriod>),
         typeof(SnakeCaseEnumConverter<StoreFailurePolicy>),
@@ -49,6 +53,7 @@ namespace Gateway.Domain.Json;
 [JsonSerializable(typeof(ContractContent))]
 [JsonSerializable(typeof(ChatMessage))]
 [JsonSerializable(typeof(IReadOnlyList<ChatMessage>))]
+[JsonSerializable(typeof(GuardPolicy))]
 [JsonSerializable(typeof(Interaction))]
 [JsonSerializable(typeof(Feedback))]
 [JsonSerializable(typeof(Release))]

@@ -12,7 +12,7 @@ internal static class ContractBody
 {
     private static readonly HashSet<string> Members = new(StringComparer.Ordinal)
     {
-        "system_prompt", "system_policy", "chat_template", "variables", "output_schema", "output_mode", "sampling",
+        "system_prompt", "system_policy", "chat_template", "variables", "output_schema", "output_mode", "sampling", "guards",
     };
 
     private static readonly HashSet<string> SamplingMembers = new(StringComparer.Ordinal) { "temperature", "top_p", "top_k", "max_tokens", "stop" };
@@ -40,7 +40,7 @@ internal static class ContractBody
             // The source generator sets missing members to their type's default, so nulls are filled in here.
             var read = given.Deserialize(DomainJson.Default.ContractContent)!;
             var values = read.Sampling ?? new SamplingDefaults();
-            content = read with { Sampling = values with { Stop = values.Stop ?? [] } };
+            content = read with { Sampling = values with { Stop = values.Stop ?? [] }, Guards = read.Guards?.Whole() };
         }
         catch (JsonException failure)
         {

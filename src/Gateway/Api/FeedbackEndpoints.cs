@@ -54,7 +54,7 @@ internal static class FeedbackEndpoints
 
         var caller = context.Caller();
         var interaction = await interactions.FindAsync(item.ResponseId, caller, context.RequestAborted);
-        if (interaction is null && caller?.IsOperator == false)
+        if (interaction is null && !caller.IsOperator)
         {
             return ApiReply.Error(ApiError.InteractionNotFound(item.ResponseId));
         }
@@ -68,7 +68,7 @@ internal static class FeedbackEndpoints
 
         // 4 Store. Owners do not share idempotency keys.
         var key = context.Request.Headers["Idempotency-Key"].ToString();
-        key = key.Length > 0 && caller is not null ? $"{caller.Owner}\n{key}" : key;
+        key = key.Length > 0 && caller.Owner is not null ? $"{caller.Owner}\n{key}" : key;
         var stored = await feedback.AddAsync(item, key, CanonicalJson.Write(document.RootElement), context.RequestAborted);
         if (stored is { Conflicts: false, IsRepeat: false })
         {
@@ -93,7 +93,7 @@ internal static class FeedbackEndpoints
 
         var caller = context.Caller();
         var isKnown = await interactions.FindAsync(responseId, caller, context.RequestAborted) is not null;
-        if (!isKnown && caller?.IsOperator == false)
+        if (!isKnown && !caller.IsOperator)
         {
             return ApiReply.Error(ApiError.InteractionNotFound(responseId));
         }
@@ -108,9 +108,9 @@ internal static class FeedbackEndpoints
             : ApiReply.Error(ApiError.NotFound("feedback", id));
 
     private static async Task<bool> IsOwnAsync(string id, HttpContext context, FeedbackStore feedback, InteractionFinder interactions) =>
-        context.Caller() is not { IsOperator: false } caller
+        context.Caller() is { IsOperator: true }
         || (await feedback.ResponseOfAsync(id, context.RequestAborted) is { } response
-            && await interactions.FindAsync(response, caller, context.RequestAborted) is not null);
+            && await interactions.FindAsync(response, context.Caller(), context.RequestAborted) is not null);
 
     private static async Task<string?> ViolationAsync(Interaction interaction, string correction, ContractReader contracts, CancellationToken cancellationToken)
     {

@@ -33,10 +33,10 @@ public sealed class InteractionFinder(IInteractionLog log, InteractionRecorder r
     /// The interaction when <paramref name="caller"/> may see it, else null. Another process may have answered and its record
     /// be a commit interval away, so a caller whose right depends on the record waits for it.
     /// </summary>
-    public async Task<Interaction?> FindAsync(string id, Caller? caller, CancellationToken cancellationToken)
+    public async Task<Interaction?> FindAsync(string id, Caller caller, CancellationToken cancellationToken)
     {
         var found = await FindAsync(id, cancellationToken);
-        if (caller is null || caller.IsOperator)
+        if (caller.IsOperator)
         {
             return found;
         }

@@ -2,7 +2,6 @@ using System.Text.Json;
 using Gateway.Api.Wire;
 using Gateway.Domain.Json;
 using Gateway.Domain.Storage;
-using Gateway.Security;
 
 namespace Gateway.Api;
 

@@ -2,7 +2,6 @@ using System.Text.Json.Serialization;
 using Gateway.Api.Wire;
 using Gateway.FrontDoor;
 using Gateway.Hosting;
-using Gateway.Security;
 
 namespace Gateway.Api;
 
@@ -34,7 +33,7 @@ internal static class ModelsEndpoints
     }
 
     // A key sees the models it may use.
-    private static bool MayUse(HttpContext context, DeploymentRoute route) => context.Caller()?.MayUse(route.Deployment.Name) != false;
+    private static bool MayUse(HttpContext context, DeploymentRoute route) => context.Caller().MayUse(route.Deployment.Name);
 
     private static ModelCard Card(DeploymentRoute route, BaseModel baseModel)
     {

@@ -102,7 +102,7 @@ internal static class ServeCommand
     /// <summary>Gives a command the options and the action of serve; the root command takes them, too.</summary>
     public static void AddOptionsTo(Command command)
     {
-        foreach (var option in (Option[])[Model, Data, Urls, Redis, Worker, WorkerToken, Name, Weights, Threads, AdapterMemory, RolloutHold, AttributionWindow])
+        foreach (var option in (Option[])[Model, Data, Urls, Redis, Worker, WorkerToken, Name, Weights, Threads, AdapterMemory, RolloutHold, AttributionWindow, .. ProtectionSettings.All])
         {
             command.Options.Add(option);
         }
@@ -120,6 +120,12 @@ internal static class ServeCommand
                 workers.Add(uri);
             }
 
+            var (guards, guardsProblem) = await ProtectionSettings.ReadGuardsAsync(parsed, cancellationToken);
+            if (guardsProblem is not null)
+            {
+                return await Refusal.WriteAsync(guardsProblem);
+            }
+
             var model = Path.GetFullPath(parsed.GetRequiredValue(Model));
             return await RunAsync(
                 new ServeOptions
@@ -132,6 +138,9 @@ internal static class ServeCommand
                     Workers = workers,
                     WorkerToken = parsed.GetValue(WorkerToken),
                     OperatorKey = Configured("OPERATOR_KEY"),
+                    Requests = ProtectionSettings.ReadLimits(parsed),
+                    Guards = guards,
+                    GuardAddresses = parsed.GetValue(ProtectionSettings.GuardAddresses) ?? [],
                     Name = parsed.GetRequiredValue(Name),
                     Threads = parsed.GetValue(Threads),
                     AdapterBytes = parsed.GetValue(AdapterMemory) << 20,

@@ -1,7 +1,9 @@
 using System.Text.Json;
+using Gateway.Api;
 using Gateway.Api.Wire;
 using Gateway.Domain.Contracts;
 using Gateway.Domain.Interactions;
+using Gateway.Guards;
 using Gateway.Hosting;
 using Gateway.Limits;
 using Gateway.Security;
@@ -13,7 +15,7 @@ namespace Gateway.FrontDoor;
 /// <summary>The road of every chat request, whatever the topology; read <see cref="HandleAsync"/> first.</summary>
 public sealed class ChatRoad(
     RoutingState routing, WorkerPool pool, WorkerAdapters adapters, WorkerClient client, IHttpForwarder forwarder,
-    InteractionRecorder recorder, RequestLimiter limiter, RequestLimits limits, BaseModel baseModel, ReplyTelemetry telemetry, ResponseIdSigner ids,
+    InteractionRecorder recorder, RequestLimiter limiter, RequestLimits limits, GuardChains guardChains, BaseModel baseModel, ReplyTelemetry telemetry, ResponseIdSigner ids,
     TimeProvider clock)
 {
     // The deadlines of a reply are the road's own; this one only ends what they cannot see.
@@ -29,7 +31,7 @@ public sealed class ChatRoad(
     /// 1 reads and checks the request; one that is malformed or names no deployment is answered and not recorded;
     /// 2 refuses while interactions cannot be recorded;
     /// 3 resolves the deployment to a release and an arm, from one snapshot, and asks the limits of the caller's key: what
-    ///   they refuse is not recorded either;
+    ///   they refuse is not recorded either; guards look at the messages, and what they take out is not recorded;
     /// 4 applies the release's contract;
     /// 5 forwards to a worker, and to another one while no byte has reached the client;
     /// 6 the reply is tapped on its way back (<see cref="ChatTransformer"/>), which makes the record at its end;
@@ -53,7 +55,7 @@ public sealed class ChatRoad(
         }
 
         var caller = context.Caller();
-        if (caller?.MayUse(request.Model) == false)
+        if (!caller.MayUse(request.Model))
         {
             await AnswerAsync(context, ApiError.ModelNotAllowed(request.Model));
             return;
@@ -77,10 +79,10 @@ public sealed class ChatRoad(
 
         var contract = assigned.Release.Contract?.Content;
         LimitTicket? ticket = null;
-        if (caller?.Limits is { } keyLimits)
+        if (caller.Limits is { } keyLimits)
         {
             var estimate = DemandEstimate.Of(request.Messages, contract, request.MaxTokens, baseModel.Config.ContextLength);
-            var admission = await limiter.AdmitAsync(context, caller.KeyId, keyLimits, estimate);
+            var admission = await limiter.AdmitAsync(context, caller.KeyId!, keyLimits, estimate);
             if (admission.Error is { } overLimit)
             {
                 await AnswerAsync(context, overLimit);
@@ -90,14 +92,22 @@ public sealed class ChatRoad(
             ticket = admission.Ticket;
         }
 
-        var exchange = new Exchange(id, request, unit, assigned, HasOptedOut(context.Request), clock) { Caller = caller };
+        var guards = guardChains.For(assigned.Release.Contract)?.Begin();
+        var blocked = false;
+        if (guards is not null)
+        {
+            (var guarded, blocked) = await guards.CheckMessagesAsync(request.Messages, context.RequestAborted);
+            request = request with { Messages = guarded };
+        }
+
+        var exchange = new Exchange(id, request, unit, assigned, HasOptedOut(context.Request), clock) { Caller = caller, Guards = guards };
         using var span = GenAi.Start(exchange);
         WriteHeaders(context.Response, exchange);
 
         // 4 Contract.
         var variables = document.RootElement.TryGetProperty("variables", out var given) ? given : (JsonElement?)null;
         var applied = ContractApplication.Apply(contract ?? new ContractContent(), request.Messages, variables);
-        if (RefusalOf(request, contract, applied.Refusal) is { } refusal)
+        if ((blocked ? ApiError.ContentFiltered() : RefusalOf(request, contract, applied.Refusal)) is { } refusal)
         {
             await EndAsync(EndReason.Refused, refusal.Status);
             await AnswerAsync(context, refusal);
@@ -157,7 +167,7 @@ public sealed class ChatRoad(
 
             exchange.Worker = worker;
             var model = adapterModel ?? worker.BaseModel!;
-            var body = OutboundChatBody.Write(exchange.Request, model, messages, exchange.Assigned.Release.Contract?.Content, exchange.Caller?.CacheSalt);
+            var body = OutboundChatBody.Write(exchange.Request, model, messages, exchange.Assigned.Release.Contract?.Content, exchange.Caller.CacheSalt);
             context.Request.Body = new MemoryStream(body);
             context.Request.ContentLength = body.Length;
             using var deadline = new ReplyDeadline(limits, exchange, clock, context.RequestAborted);

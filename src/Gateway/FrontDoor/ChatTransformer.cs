@@ -92,7 +92,8 @@ internal sealed class ChatTransformer(
         {
             await workerResponse.Content.LoadIntoBufferAsync(MaximumReplyBytes, cancellationToken);
             using var reply = JsonDocument.Parse(await workerResponse.Content.ReadAsByteArrayAsync(cancellationToken));
-            new ReplyRewriter(exchange).TryRewrite(reply.RootElement, output);
+            var guarded = exchange.Guards is { LooksAtReplies: true } guards ? await guards.CheckAsync(reply.RootElement, cancellationToken) : null;
+            new ReplyRewriter(exchange).TryRewrite(reply.RootElement, output, guarded);
         }
         catch (Exception failure) when (failure is JsonException or InvalidOperationException or HttpRequestException or IOException)
         {

@@ -130,7 +130,7 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, ReplyDe
             var buffer = read.Buffer;
             while (!_finished && TryTakeLine(ref buffer, out var line))
             {
-                await TakeLineAsync(line);
+                await TakeLineAsync(line, cancellationToken);
             }
 
             if (buffer.Length > MaximumEventBytes)
@@ -164,13 +164,13 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, ReplyDe
         return true;
     }
 
-    private ValueTask TakeLineAsync(ReadOnlySequence<byte> line)
+    private ValueTask TakeLineAsync(ReadOnlySequence<byte> line, CancellationToken cancellationToken)
     {
         var bytes = line.IsSingleSegment ? line.FirstSpan : line.ToArray();
         bytes = bytes.EndsWith("\r"u8) ? bytes[..^1] : bytes;
         if (bytes.IsEmpty)
         {
-            return _data.WrittenCount == 0 ? ValueTask.CompletedTask : TakeEventAsync();
+            return _data.WrittenCount == 0 ? ValueTask.CompletedTask : TakeEventAsync(cancellationToken);
         }
 
         if (bytes[0] == (byte)':')
@@ -187,7 +187,7 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, ReplyDe
         return ValueTask.CompletedTask;
     }
 
-    private async ValueTask TakeEventAsync()
+    private async ValueTask TakeEventAsync(CancellationToken cancellationToken)
     {
         if (_data.WrittenSpan.SequenceEqual("[DONE]"u8))
         {
@@ -204,11 +204,18 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, ReplyDe
         }
 
         _json.ResetWrittenCount();
-        if (_rewriter.TryRewrite(document.RootElement, _json))
+        var guarded = exchange.Guards is { LooksAtReplies: true } guards ? await guards.CheckAsync(document.RootElement, cancellationToken) : null;
+        if (_rewriter.TryRewrite(document.RootElement, _json, guarded))
         {
             _output.Write("data: "u8);
             _output.Write(_json.WrittenSpan);
             _output.Write("\n\n"u8);
+        }
+
+        // Nothing that follows may leave: the worker is told so when the connection closes.
+        if (guarded is { EverythingBlocked: true })
+        {
+            await FinishAsync();
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Text;
 using Gateway.Api.Wire;
 using Gateway.Domain.Interactions;
+using Gateway.Guards;
 using Gateway.Security;
 using Gateway.Telemetry;
 
@@ -32,8 +33,11 @@ public sealed class Exchange(string id, ChatCompletionRequest request, Randomisa
     /// <summary>Unix seconds of its arrival.</summary>
     public long Created => _createdAt.ToUnixTimeSeconds();
 
-    /// <summary>Who asked; null where no keys are used.</summary>
-    public Caller? Caller { get; init; }
+    /// <summary>Who asked.</summary>
+    public Caller Caller { get; init; } = Caller.Local;
+
+    /// <summary>The guards of this request, or null for none.</summary>
+    public GuardSession? Guards { get; init; }
 
     /// <summary>The worker that is answering, once one was picked.</summary>
     public WorkerState? Worker { get; set; }
@@ -93,8 +97,8 @@ public sealed class Exchange(string id, ChatCompletionRequest request, Randomisa
             UnitHash = unit.Hash,
             UnitSource = unit.Source,
             User = request.SafetyIdentifier ?? request.User,
-            Owner = Caller?.Owner,
-            KeyId = Caller?.KeyId,
+            Owner = Caller.Owner,
+            KeyId = Caller.KeyId,
             Messages = request.Messages,
             Reply = reason == EndReason.Refused ? null : reply,
             End = reason,
@@ -109,7 +113,11 @@ public sealed class Exchange(string id, ChatCompletionRequest request, Randomisa
         };
         return interaction with
         {
-            Flags = FlagPolicy.Judge(interaction.Reply, reason, status, interaction.Timings, assigned.Release.Schema, latencyObjective: null),
+            Flags =
+            [
+                .. FlagPolicy.Judge(interaction.Reply, reason, status, interaction.Timings, assigned.Release.Schema, latencyObjective: null),
+                .. Guards?.Flags() ?? [],
+            ],
         };
     }
 }

@@ -1,6 +1,7 @@
 using Gateway.Api;
 using Gateway.Domain.Storage;
 using Gateway.FrontDoor;
+using Gateway.Guards;
 using Gateway.Jobs;
 using Gateway.Limits;
 using Gateway.Security;
@@ -26,6 +27,8 @@ internal static class GatewayServices
         services.AddFrontDoor(workers, options.WorkerToken);
         services.AddKeys(options.OperatorKey);
         services.AddLimits(options.Requests, store);
+        services.AddSingleton(provider => new GuardClassifier(options.GuardAddresses, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => new GuardChains(options.Guards, provider.GetRequiredService<GuardClassifier>()));
         services.AddSingleton<MetricCollector>();
         services.AddSingleton<ReplyTelemetry>();
         services.AddApi();

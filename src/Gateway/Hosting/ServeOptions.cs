@@ -1,3 +1,4 @@
+using Gateway.Domain.Guards;
 using Gateway.Jobs;
 using Gateway.Model.Weights;
 using Gateway.Worker;
@@ -33,6 +34,12 @@ public sealed record ServeOptions
 
     /// <summary>How large, deep and slow a request may be.</summary>
     public RequestLimits Requests { get; init; } = new();
+
+    /// <summary>What may not go in or out of any deployment, or null.</summary>
+    public GuardPolicy? Guards { get; init; }
+
+    /// <summary>The addresses, <c>scheme://host:port</c>, that guards may ask; guards elsewhere fail.</summary>
+    public IReadOnlyList<Uri> GuardAddresses { get; init; } = [];
 
     /// <summary>Shortest operator key, in characters.</summary>
     public const int MinimumOperatorKeyLength = 32;

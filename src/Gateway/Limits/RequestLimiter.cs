@@ -58,7 +58,7 @@ public sealed partial class RequestLimiter(ILimitLedger ledger, LocalLimitLedger
     /// <summary>Counts a call that uses no tokens; null when it may go on.</summary>
     public async ValueTask<ApiError?> CountAsync(HttpContext context, Caller caller)
     {
-        var admission = await AdmitAsync(context, caller.KeyId, caller.Limits!, default);
+        var admission = await AdmitAsync(context, caller.KeyId!, caller.Limits!, default);
         admission.Ticket?.Settle(default(TokenDemand));
         return admission.Error;
     }

@@ -4,16 +4,25 @@ using Gateway.Domain.Limits;
 
 namespace Gateway.Security;
 
-/// <summary>Who sent a request, as far as its key tells. Immutable, one per key, shared by all its requests.</summary>
-public sealed class Caller(string keyId, string owner, KeyScope scopes, IReadOnlyList<string>? models, string? cacheSalt, KeyLimits? limits)
+/// <summary>
+/// Who is calling and what they may do, as whoever checked the request set it on the connection's features. Immutable, one per
+/// key, shared by all its requests.
+/// </summary>
+public sealed class Caller(string? keyId, string? owner, KeyScope scopes, IReadOnlyList<string>? models, string? cacheSalt, KeyLimits? limits)
 {
+    /// <summary>Whoever reaches a listener that asks for no keys.</summary>
+    public static Caller Local { get; } = new(null, null, KeyScope.Operator, models: null, cacheSalt: null, limits: null);
+
     private readonly FrozenSet<string>? _models = models?.ToFrozenSet(StringComparer.Ordinal);
 
-    /// <summary>The key's public id.</summary>
-    public string KeyId => keyId;
+    /// <summary>For the audit trail.</summary>
+    public string Name { get; } = keyId is null ? "operator" : $"key {keyId} of {owner}";
 
-    /// <summary>Whose key it is.</summary>
-    public string Owner => owner;
+    /// <summary>The key's public id, or null where no keys are used.</summary>
+    public string? KeyId => keyId;
+
+    /// <summary>Whose key it is, or null where no keys are used.</summary>
+    public string? Owner => owner;
 
     /// <summary>Separates the owner's prompts in the workers' prefix cache, or null.</summary>
     public string? CacheSalt => cacheSalt;
@@ -41,11 +50,4 @@ public sealed class Caller(string keyId, string owner, KeyScope scopes, IReadOnl
 
     /// <summary>True when it may see and rate what belongs to <paramref name="recordOwner"/>; records from times without keys are the operators'.</summary>
     public bool MaySee(string? recordOwner) => IsOperator || recordOwner == owner;
-}
-
-/// <summary>The caller of a request.</summary>
-internal static class CallerOfRequest
-{
-    /// <summary>Who sent it; null where the gateway runs without keys, and then everybody may do everything.</summary>
-    public static Caller? Caller(this HttpContext context) => context.Features.Get<Caller>();
 }

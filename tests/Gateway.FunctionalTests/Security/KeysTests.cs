@@ -153,7 +153,7 @@ public sealed class KeysTests : IAsyncLifetime
         using var audit = await _gateway.SendAsync(HttpMethod.Get, "/v1/audit", KeyedGateway.OperatorKey);
         var entry = (await GatewayUnderTest.ReadAsync(audit)).GetProperty("data")[0];
         Assert.Equal(("key.revoke", id, "lost"), (entry.GetProperty("action").GetString(), entry.GetProperty("subject").GetString(), entry.GetProperty("reason").GetString()));
-        Assert.Equal("operator (key bootstrap of operator)", entry.GetProperty("actor").GetString());
+        Assert.Equal("key bootstrap of operator", entry.GetProperty("actor").GetString());
     }
 
     [Fact]
