@@ -73,11 +73,13 @@ public sealed class GuardSession
                 _choices[index] = text = new GuardedText(new GuardWindow(_chain.Output, _chain.Window));
             }
 
-            var isWhole = choice.TryGetProperty("message", out _);
             var finish = GuardedChoices.FinishOf(choice);
-            var released = await PushAsync(text, GuardedChoices.TextOf(choice), isWhole || finish is not null, cancellationToken);
-            var isHeldBack = released.Length == 0 && finish is null && !text.IsBlocked && GuardedChoices.IsOnlyText(choice);
-            result.Add(index, released, text.IsBlocked ? "content_filter" : finish, !isHeldBack && text.TakeNews());
+            var isLast = finish is not null || choice.TryGetProperty("message", out _);
+            GuardedChoices.AddToolCalls(choice, text.ToolCalls);
+            var released = await PushAsync(text, GuardedChoices.TextOf(choice), isLast, cancellationToken);
+            var calls = isLast && !text.IsBlocked ? await CheckToolCallsAsync(text, cancellationToken) : null;
+            var isHeldBack = released.Length == 0 && finish is null && !text.IsBlocked && GuardedChoices.IsOnlyContent(choice);
+            result.Add(new(index, released, text.IsBlocked ? "content_filter" : finish, !isHeldBack && text.TakeNews(), calls));
         }
 
         result.EverythingBlocked = _choices.Values.All(text => text.IsBlocked);
@@ -110,6 +112,28 @@ public sealed class GuardSession
         Note(text.Window, stopped, GuardStage.Output);
         text.IsBlocked = stopped is not null;
         return released;
+    }
+
+    /// <summary>Tool calls are looked at when they are whole, and leave together; null when one of them is blocked.</summary>
+    private async ValueTask<IReadOnlyList<GuardedToolCall>?> CheckToolCallsAsync(GuardedText text, CancellationToken cancellationToken)
+    {
+        var guarded = new List<GuardedToolCall>(text.ToolCalls.Count);
+        foreach (var call in text.ToolCalls)
+        {
+            var window = new GuardWindow(_chain.Output, _chain.Window);
+            var arguments = window.Push(call.Arguments, isLast: true);
+            var stopped = window.Blocked ?? await ClassifyAsync(_chain.OutputClassifiers, GuardStage.Output, arguments, cancellationToken);
+            Note(window, stopped, GuardStage.Output);
+            if (stopped is not null)
+            {
+                text.IsBlocked = true;
+                return null;
+            }
+
+            guarded.Add(call with { Arguments = arguments });
+        }
+
+        return guarded;
     }
 
     private async Task<GuardRule?> ClassifyAsync(IReadOnlyList<GuardRule> rules, GuardStage stage, string text, CancellationToken cancellationToken)
@@ -158,6 +182,8 @@ public sealed class GuardSession
         private bool _told;
 
         public GuardWindow Window => window;
+
+        public List<GuardedToolCall> ToolCalls { get; } = [];
 
         public string Waiting { get; set; } = "";
 

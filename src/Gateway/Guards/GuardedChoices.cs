@@ -2,10 +2,24 @@ using System.Text.Json;
 
 namespace Gateway.Guards;
 
-/// <summary>What guards let through of the choices of a completion or a chunk, and how it is written in their place.</summary>
+/// <summary>A tool call of a reply, as far as it has come.</summary>
+internal sealed record GuardedToolCall(string? Id, string? Name, string Arguments);
+
+/// <summary>What guards let through of one choice.</summary>
+/// <param name="Index">Its place.</param>
+/// <param name="Text">The text that may leave.</param>
+/// <param name="Finish">How it ended, or null.</param>
+/// <param name="IsNews">False when there is nothing to tell the client.</param>
+/// <param name="ToolCalls">Its tool calls, once they are whole; null before.</param>
+internal sealed record GuardedChoice(int Index, string Text, string? Finish, bool IsNews, IReadOnlyList<GuardedToolCall>? ToolCalls);
+
+/// <summary>
+/// What guards let through of the choices of a completion or a chunk, and how it is written in their place. Only what guards
+/// have looked at is written: text, roles and tool calls, no log probabilities and no fields that are not known.
+/// </summary>
 internal sealed class GuardedChoices
 {
-    private readonly List<(int Index, string Text, string? Finish, bool IsNews)> _choices = [];
+    private readonly List<GuardedChoice> _choices = [];
 
     /// <summary>True when no choice goes on any more.</summary>
     public bool EverythingBlocked { get; set; }
@@ -14,94 +28,158 @@ internal sealed class GuardedChoices
     public bool IsEmpty { get; private set; }
 
     /// <summary>Adds a choice; one of which there is nothing to tell is left out.</summary>
-    public void Add(int index, string text, string? finish, bool isNews)
+    public void Add(GuardedChoice choice)
     {
-        _choices.Add((index, text, finish, isNews));
-        IsEmpty = _choices.TrueForAll(choice => !choice.IsNews);
+        _choices.Add(choice);
+        IsEmpty = _choices.TrueForAll(known => !known.IsNews);
     }
 
     /// <summary>What leaves of a choice, and how it ends.</summary>
     public (string Text, string? Finish) Of(JsonElement choice)
     {
-        var (_, text, finish, _) = Find(choice);
-        return (text, finish);
+        var guarded = Find(choice);
+        return (guarded.Text, guarded.Finish);
     }
 
-    /// <summary>Writes the choices: text and end are the guards', log probabilities would tell what was taken out.</summary>
+    /// <summary>Writes the choices.</summary>
     public void WriteTo(Utf8JsonWriter writer, JsonElement choices)
     {
         writer.WriteStartArray("choices");
         foreach (var choice in choices.EnumerateArray())
         {
-            var (_, text, finish, isNews) = Find(choice);
-            if (!isNews)
+            if (Find(choice) is { IsNews: true } guarded)
             {
-                continue;
+                Write(writer, choice, guarded);
             }
-
-            writer.WriteStartObject();
-            foreach (var member in choice.EnumerateObject())
-            {
-                switch (member.Name)
-                {
-                    case "delta" or "message" when member.Value.ValueKind == JsonValueKind.Object:
-                        WriteText(writer, member, text);
-                        break;
-                    case "finish_reason":
-                        writer.WriteString("finish_reason", finish);
-                        break;
-                    case "logprobs":
-                        writer.WriteNull("logprobs");
-                        break;
-                    default:
-                        member.WriteTo(writer);
-                        break;
-                }
-            }
-
-            writer.WriteEndObject();
         }
 
         writer.WriteEndArray();
     }
 
     /// <summary>The place of a choice.</summary>
-    public static int IndexOf(JsonElement choice) => choice.TryGetProperty("index", out var index) && index.TryGetInt32(out var value) ? value : 0;
+    public static int IndexOf(JsonElement choice) => Number(choice, "index");
 
     /// <summary>The text of a choice, empty when it has none.</summary>
-    public static string TextOf(JsonElement choice) =>
-        (choice.TryGetProperty("delta", out var part) || choice.TryGetProperty("message", out part)) && part.ValueKind == JsonValueKind.Object
-            && part.TryGetProperty("content", out var content) && content.ValueKind == JsonValueKind.String
-            ? content.GetString()!
-            : "";
+    public static string TextOf(JsonElement choice) => Text(PartOf(choice), "content") ?? Text(choice, "text") ?? "";
 
-    /// <summary>True for a chunk that brings some text and nothing else.</summary>
-    public static bool IsOnlyText(JsonElement choice) =>
-        TextOf(choice).Length > 0 && choice.TryGetProperty("delta", out var delta) && delta.EnumerateObject().All(member => member.Name == "content");
+    /// <summary>True for a chunk that brings text or a piece of a tool call and nothing else.</summary>
+    public static bool IsOnlyContent(JsonElement choice) =>
+        choice.TryGetProperty("text", out _)
+        || (choice.TryGetProperty("delta", out var delta) && delta.EnumerateObject().Any() && delta.EnumerateObject().All(member => member.Name is "content" or "tool_calls"));
 
     /// <summary>How a choice ended, or null.</summary>
-    public static string? FinishOf(JsonElement choice) =>
-        choice.TryGetProperty("finish_reason", out var reason) && reason.ValueKind == JsonValueKind.String ? reason.GetString() : null;
+    public static string? FinishOf(JsonElement choice) => Text(choice, "finish_reason");
 
-    private (int Index, string Text, string? Finish, bool IsNews) Find(JsonElement choice)
+    /// <summary>Adds the pieces of tool calls that a choice brings to those that came before.</summary>
+    public static void AddToolCalls(JsonElement choice, List<GuardedToolCall> calls)
     {
-        var index = IndexOf(choice);
-        return _choices.Find(known => known.Index == index);
-    }
-
-    private static void WriteText(Utf8JsonWriter writer, JsonProperty part, string text)
-    {
-        writer.WriteStartObject(part.Name);
-        foreach (var member in part.Value.EnumerateObject().Where(member => member.Name != "content"))
+        if (PartOf(choice) is not { ValueKind: JsonValueKind.Object } part || !part.TryGetProperty("tool_calls", out var pieces) || pieces.ValueKind != JsonValueKind.Array)
         {
-            member.WriteTo(writer);
+            return;
         }
 
-        if (text.Length > 0 || part.Value.TryGetProperty("content", out _))
+        var place = 0;
+        foreach (var piece in pieces.EnumerateArray())
         {
-            writer.WriteString("content", text);
+            // A stream numbers its pieces; a whole reply lists its calls in order.
+            var index = piece.TryGetProperty("index", out _) ? Number(piece, "index") : place++;
+            while (calls.Count <= index)
+            {
+                calls.Add(new(null, null, ""));
+            }
+
+            var function = piece.TryGetProperty("function", out var given) ? given : default;
+            calls[index] = new(Text(piece, "id") ?? calls[index].Id, Text(function, "name") ?? calls[index].Name, calls[index].Arguments + Text(function, "arguments"));
+        }
+    }
+
+    private GuardedChoice Find(JsonElement choice)
+    {
+        var index = IndexOf(choice);
+        return _choices.Find(known => known.Index == index)!;
+    }
+
+    private static void Write(Utf8JsonWriter writer, JsonElement choice, GuardedChoice guarded)
+    {
+        writer.WriteStartObject();
+        foreach (var member in choice.EnumerateObject())
+        {
+            switch (member.Name)
+            {
+                case "delta" or "message" when member.Value.ValueKind == JsonValueKind.Object:
+                    WritePart(writer, member, guarded);
+                    break;
+                case "text":
+                    writer.WriteString("text", guarded.Text);
+                    break;
+                case "finish_reason":
+                    writer.WriteString("finish_reason", guarded.Finish);
+                    break;
+                case "index" or "stop_reason":
+                    member.WriteTo(writer);
+                    break;
+                default:
+                    writer.WriteNull(member.Name);
+                    break;
+            }
         }
 
         writer.WriteEndObject();
     }
+
+    private static void WritePart(Utf8JsonWriter writer, JsonProperty part, GuardedChoice guarded)
+    {
+        writer.WriteStartObject(part.Name);
+        if (Text(part.Value, "role") is { } role)
+        {
+            writer.WriteString("role", role);
+        }
+
+        if (guarded.Text.Length > 0 || Text(part.Value, "content") is not null)
+        {
+            writer.WriteString("content", guarded.Text);
+        }
+        else if (part.Name == "message")
+        {
+            writer.WriteNull("content");
+        }
+
+        if (guarded.ToolCalls is { Count: > 0 } calls)
+        {
+            WriteToolCalls(writer, calls, numbered: part.Name == "delta");
+        }
+
+        writer.WriteEndObject();
+    }
+
+    private static void WriteToolCalls(Utf8JsonWriter writer, IReadOnlyList<GuardedToolCall> calls, bool numbered)
+    {
+        writer.WriteStartArray("tool_calls");
+        for (var i = 0; i < calls.Count; i++)
+        {
+            writer.WriteStartObject();
+            if (numbered)
+            {
+                writer.WriteNumber("index", i);
+            }
+
+            writer.WriteString("id", calls[i].Id);
+            writer.WriteString("type", "function");
+            writer.WriteStartObject("function");
+            writer.WriteString("name", calls[i].Name);
+            writer.WriteString("arguments", calls[i].Arguments);
+            writer.WriteEndObject();
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+    }
+
+    private static JsonElement PartOf(JsonElement choice) =>
+        choice.TryGetProperty("delta", out var part) || choice.TryGetProperty("message", out part) ? part : default;
+
+    private static string? Text(JsonElement element, string name) =>
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+
+    private static int Number(JsonElement element, string name) => element.TryGetProperty(name, out var value) && value.TryGetInt32(out var number) ? number : 0;
 }
