@@ -55,8 +55,14 @@ internal static class KeysCommand
             var issued = await issuer.CreateAsync(
                 new ApiKey
                 {
-                    Id = "", Hash = "", Name = parsed.GetValue(name), Owner = parsed.GetRequiredValue(owner), Scopes = scopes,
-                    CacheSalt = "", CreatedAt = default, CreatedBy = "",
+                    Id = "",
+                    Hash = "",
+                    Name = parsed.GetValue(name),
+                    Owner = parsed.GetRequiredValue(owner),
+                    Scopes = scopes,
+                    CacheSalt = "",
+                    CreatedAt = default,
+                    CreatedBy = "",
                 },
                 "command line", "gateway keys create", cancellationToken);
             Console.WriteLine(issued.Secret);
