@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Threading.Channels;
 
 namespace Gateway.Engine;
@@ -46,8 +47,21 @@ public sealed class GenerationStream : ChannelReader<GenerationEvent>
     /// <summary>The mean of the last hidden states of the prompt's tokens; there when the sequence has ended with <see cref="FinishReason.Stop"/>.</summary>
     public ReadOnlyMemory<float> Embedding { get; }
 
+    /// <summary>When it was submitted.</summary>
+    internal long SubmittedAt { get; } = Stopwatch.GetTimestamp();
+
+    /// <summary>True when the reader has all it wants: an end by a stop string is no cancellation.</summary>
+    internal bool Satisfied { get; private set; }
+
     /// <summary>True once the caller gave up.</summary>
     internal bool CancelRequested => _cancelRequested;
+
+    /// <summary>Like <see cref="Cancel"/>, for a reader that has the whole reply although tokens may follow.</summary>
+    public void Complete()
+    {
+        Satisfied = true;
+        Cancel();
+    }
 
     /// <summary>Ends the sequence and frees its memory on the engine's next step; may be called from any thread, repeatedly.</summary>
     public void Cancel()

@@ -1,4 +1,5 @@
 using Gateway.Engine.Adapters;
+using Gateway.Engine.Measurement;
 using Gateway.Model.Network;
 
 namespace Gateway.Engine;
@@ -29,6 +30,9 @@ public sealed partial class InferenceEngine
 
     /// <summary>The adapters this engine can apply.</summary>
     public AdapterSlots Adapters { get; }
+
+    /// <summary>Times and sizes of the requests so far; may be read from any thread.</summary>
+    public EngineMeasurements Measurements { get; } = new();
 
     /// <summary>Tokens that one sequence, prompt and reply together, may have.</summary>
     public int MaximumSequenceLength => Math.Min(_model.Config.ContextLength, _options.CacheBlocks * KvCache.BlockTokens);
@@ -241,7 +245,7 @@ public sealed partial class InferenceEngine
                 if (sequence.Finish is { } reason)
                 {
                     // The grammar allows a single reply: nothing is left to compute.
-                    sequence.Emit();
+                    sequence.Emit(Measurements.InterTokenLatency);
                     End(_waiting, sequence, reason);
                 }
             }

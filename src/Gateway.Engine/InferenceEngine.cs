@@ -145,7 +145,7 @@ public sealed partial class InferenceEngine : IDisposable
         {
             var victim = _running[^1];
             _running.RemoveAt(_running.Count - 1);
-            victim.GiveUpBlocks(_pool);
+            victim.GiveWay(_pool);
             _waiting.Insert(0, victim);
             _preemptions++;
             any = true;
@@ -248,6 +248,7 @@ public sealed partial class InferenceEngine : IDisposable
         {
             _model.Forward(_batch.Slices, _cache, _batch.Logits);
             _steps++;
+            Measurements.TokensPerStep.Observe(_batch.ReplyRows + _batch.PromptRows);
             return true;
         }
         catch (Exception failure) when (failure is ArgumentException or InvalidOperationException or OutOfMemoryException)
@@ -279,7 +280,7 @@ public sealed partial class InferenceEngine : IDisposable
             _proposedTokens += proposed;
             _acceptedTokens += accepted;
             sequence.Publish(_pool);
-            sequence.Emit();
+            sequence.Emit(Measurements.InterTokenLatency);
             if (sequence.Finish is { } reason)
             {
                 End(_running, sequence, reason, sequence.Error);
@@ -297,6 +298,7 @@ public sealed partial class InferenceEngine : IDisposable
         sequence.Release();
         Interlocked.Decrement(ref _open);
         PublishCounters();
+        Measurements.Note(sequence, reason);
         sequence.Output.End(reason, sequence.Sampled, error, sequence.EndToken);
     }
 }

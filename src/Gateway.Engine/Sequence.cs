@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using Gateway.Engine.Adapters;
 using Gateway.Engine.Caching;
 using Gateway.Engine.Grammars;
+using Gateway.Engine.Measurement;
 using Gateway.Engine.Sampling;
 using Gateway.Engine.Scheduling;
 using Gateway.Engine.Speculation;
@@ -105,6 +107,21 @@ internal sealed class Sequence
     /// <summary>The counter of its caller; set on arrival.</summary>
     public FairShare Share { get; set; } = null!;
 
+    /// <summary>Tokens that the reply may have.</summary>
+    public int MaximumTokens => _tokens.Length - _promptLength;
+
+    /// <summary>When it was admitted last; 0 before.</summary>
+    public long AdmittedAt { get; private set; }
+
+    /// <summary>When its first token was handed out; 0 before.</summary>
+    public long FirstTokenAt { get; private set; }
+
+    /// <summary>When tokens were handed out last; 0 before.</summary>
+    public long LastTokenAt { get; private set; }
+
+    /// <summary>How often it gave up its blocks for others.</summary>
+    public int Preemptions { get; private set; }
+
     /// <summary>True once it ran.</summary>
     public bool Started { get; private set; }
 
@@ -159,6 +176,7 @@ internal sealed class Sequence
     {
         var first = !Started;
         Started = true;
+        AdmittedAt = Stopwatch.GetTimestamp();
         return first;
     }
 
@@ -175,6 +193,13 @@ internal sealed class Sequence
 
             _blockCount += needed;
         }
+    }
+
+    /// <summary>Gives way to others: all blocks go back.</summary>
+    public void GiveWay(BlockPool pool)
+    {
+        GiveUpBlocks(pool);
+        Preemptions++;
     }
 
     /// <summary>Gives all blocks back; what is not found again by its key must be computed again.</summary>
@@ -378,9 +403,26 @@ internal sealed class Sequence
     }
 
     /// <summary>Hands out what is new, without an end token and without those whose log-probabilities are still to come.</summary>
-    public void Emit()
+    /// <param name="intervals">Gets the time since it last did so.</param>
+    public void Emit(Distribution intervals)
     {
-        for (var end = Math.Min(Math.Min(_length, _replyEnd), _unscored); _promptLength + Emitted < end; Emitted++)
+        var end = Math.Min(Math.Min(_length, _replyEnd), _unscored);
+        if (_promptLength + Emitted < end)
+        {
+            var now = Stopwatch.GetTimestamp();
+            if (FirstTokenAt == 0)
+            {
+                FirstTokenAt = now;
+            }
+            else
+            {
+                intervals.Observe(EngineMeasurements.Elapsed(LastTokenAt, now));
+            }
+
+            LastTokenAt = now;
+        }
+
+        for (; _promptLength + Emitted < end; Emitted++)
         {
             Output.Write(_tokens[_promptLength + Emitted]);
         }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Domain.Guards;
 using Gateway.Domain.Interactions;
 
 namespace Gateway.Domain.Contracts;
@@ -99,6 +100,9 @@ public sealed record ContractContent
 
     /// <summary>How replies are judged; null is the default.</summary>
     public FlagRules? Flags { get; init; }
+
+    /// <summary>What may not go in or out; null guards nothing beyond what guards every deployment.</summary>
+    public GuardPolicy? Guards { get; init; }
 }
 
 /// <summary>

@@ -38,6 +38,13 @@ public static class ContractHasher
             writer.WritePropertyName("flags");
             JsonSerializer.Serialize(writer, flags, DomainJson.Default.FlagRules);
         }
+
+        // Written only when there are some, so that contracts made before guards keep their hashes.
+        if (content.Guards is { } guards)
+        {
+            writer.WritePropertyName("guards");
+            JsonSerializer.Serialize(writer, guards, DomainJson.Default.GuardPolicy);
+        }
     });
 
     /// <summary>Builds a contract version with both hashes.</summary>

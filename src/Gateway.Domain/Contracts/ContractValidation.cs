@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Domain.Guards;
 
 namespace Gateway.Domain.Contracts;
 
@@ -29,6 +30,7 @@ public static class ContractValidation
         CheckRange("/sampling/max_temperature", content.Sampling.MaxTemperature, content.Sampling.Temperature ?? 0, 2);
         problems.AddRange(ContractTools.Check(content).Select(problem => problem with { Pointer = "/tools" + problem.Pointer }));
         problems.AddRange((content.Flags?.Check() ?? []).Select(problem => problem with { Pointer = "/flags" + problem.Pointer }));
+        problems.AddRange(GuardValidation.Check(content.Guards, "/guards"));
         if (content.Variables is { ValueKind: JsonValueKind.Object } variables)
         {
             var declared = variables.TryGetProperty("properties", out var p) && p.ValueKind == JsonValueKind.Object ? p : default;

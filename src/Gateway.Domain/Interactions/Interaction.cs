@@ -131,6 +131,12 @@ public sealed record Interaction
     /// <summary>The end user, from <c>safety_identifier</c> or <c>user</c>; for opt-out and caps.</summary>
     public string? User { get; init; }
 
+    /// <summary>Whose key asked; null where no keys are used. Only this owner and operators may see and rate it.</summary>
+    public string? Owner { get; init; }
+
+    /// <summary>The public id of the key that asked.</summary>
+    public string? KeyId { get; init; }
+
     /// <summary>The caller's messages before the contract was applied; the prompts of a text completion, each as a user's message.</summary>
     public required IReadOnlyList<ChatMessage> Messages { get; init; }
 

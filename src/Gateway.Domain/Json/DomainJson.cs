@@ -3,8 +3,11 @@ using System.Text.Json.Serialization;
 using Gateway.Domain.Adapters;
 using Gateway.Domain.Audit;
 using Gateway.Domain.Contracts;
+using Gateway.Domain.Guards;
 using Gateway.Domain.Interactions;
 using Gateway.Domain.Jobs;
+using Gateway.Domain.Keys;
+using Gateway.Domain.Limits;
 using Gateway.Domain.NearDuplicates;
 using Gateway.Domain.Releases;
 using Gateway.Domain.Rollouts;
@@ -38,14 +41,23 @@ namespace Gateway.Domain.Json;
         typeof(SnakeCaseEnumConverter<TrainingJobStatus>),
         typeof(SnakeCaseEnumConverter<TargetKind>),
         typeof(SnakeCaseEnumConverter<SplitPart>),
+        typeof(SnakeCaseEnumConverter<KeyScope>),
+        typeof(SnakeCaseEnumConverter<GuardKind>),
+        typeof(SnakeCaseEnumConverter<GuardStage>),
+        typeof(SnakeCaseEnumConverter<GuardAction>),
+        typeof(SnakeCaseEnumConverter<BudgetUnit>),
+        typeof(SnakeCaseEnumConverter<BudgetPeriod>),
+        typeof(SnakeCaseEnumConverter<StoreFailurePolicy>),
     ])]
 [JsonSerializable(typeof(Adapter))]
+[JsonSerializable(typeof(ApiKey))]
 [JsonSerializable(typeof(AuditEntry))]
 [JsonSerializable(typeof(Contract))]
 [JsonSerializable(typeof(ContractContent))]
 [JsonSerializable(typeof(ContractLabel))]
 [JsonSerializable(typeof(ChatMessage))]
 [JsonSerializable(typeof(IReadOnlyList<ChatMessage>))]
+[JsonSerializable(typeof(GuardPolicy))]
 [JsonSerializable(typeof(Interaction))]
 [JsonSerializable(typeof(Feedback))]
 [JsonSerializable(typeof(Release))]

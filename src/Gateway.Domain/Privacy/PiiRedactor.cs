@@ -47,6 +47,20 @@ public static class PiiRedactor
         return new(text, counts);
     }
 
+    /// <summary>The first piece of personal data at or after <paramref name="from"/>, as place and length; a length of 0 says that there is none.</summary>
+    public static (int Start, int Length) FindNext(string text, int from)
+    {
+        for (var i = from; i < text.Length; i++)
+        {
+            if (Find(text, i, from) is (not null, var length))
+            {
+                return (i, length);
+            }
+        }
+
+        return (text.Length, 0);
+    }
+
     // Null when nothing was found.
     private static string? Pass(string text, Dictionary<string, int> counts)
     {

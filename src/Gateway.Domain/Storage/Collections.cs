@@ -50,4 +50,10 @@ public static class Collections
 
     /// <summary>Secrets and settings of this installation; key = name.</summary>
     public const string Installation = "installation";
+
+    /// <summary>API keys, without their secrets; key = the key's id.</summary>
+    public const string Keys = "keys";
+
+    /// <summary>Use of budgets that is counted in this store's process; key = the API key's id.</summary>
+    public const string BudgetUses = "budget-uses";
 }

@@ -1,6 +1,8 @@
 using System.Text.Json.Serialization;
 using Gateway.Domain.Contracts;
 using Gateway.Domain.Json;
+using Gateway.Domain.Keys;
+using Gateway.Domain.Limits;
 
 namespace Gateway.Api;
 
@@ -8,7 +10,8 @@ namespace Gateway.Api;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-    Converters = [typeof(SnakeCaseEnumConverter<SystemPolicy>), typeof(SnakeCaseEnumConverter<OutputMode>)])]
+    Converters = [typeof(SnakeCaseEnumConverter<SystemPolicy>), typeof(SnakeCaseEnumConverter<OutputMode>), typeof(SnakeCaseEnumConverter<KeyScope>),
+        typeof(SnakeCaseEnumConverter<BudgetUnit>), typeof(SnakeCaseEnumConverter<BudgetPeriod>), typeof(SnakeCaseEnumConverter<StoreFailurePolicy>)])]
 [JsonSerializable(typeof(byte[]))]
 [JsonSerializable(typeof(ContractsEndpoints.CreateContract))]
 [JsonSerializable(typeof(ContractLabelsEndpoints.MoveLabel))]
@@ -27,6 +30,10 @@ namespace Gateway.Api;
 [JsonSerializable(typeof(RolloutsEndpoints.StartRollout))]
 [JsonSerializable(typeof(RolloutsEndpoints.AbortRollout))]
 [JsonSerializable(typeof(JobsEndpoints.CreateJob))]
+[JsonSerializable(typeof(CreateKey))]
+[JsonSerializable(typeof(KeysEndpoints.RevokeKey))]
+[JsonSerializable(typeof(KeysEndpoints.RotateKey))]
+[JsonSerializable(typeof(KeyReply))]
 [JsonSerializable(typeof(FeedbackReply))]
 [JsonSerializable(typeof(IdempotencyRecord))]
 [JsonSerializable(typeof(DeletedReply))]

@@ -14,7 +14,7 @@ internal static class ContractBody
 {
     private static readonly HashSet<string> Members = new(StringComparer.Ordinal)
     {
-        "system_prompt", "system_policy", "chat_template", "variables", "output_schema", "output_mode", "tools", "tools_policy", "sampling", "flags",
+        "system_prompt", "system_policy", "chat_template", "variables", "output_schema", "output_mode", "tools", "tools_policy", "sampling", "flags", "guards",
     };
 
     private static readonly HashSet<string> SamplingMembers = new(StringComparer.Ordinal)
@@ -53,6 +53,7 @@ internal static class ContractBody
             {
                 Sampling = values with { Stop = values.Stop ?? [] },
                 Flags = read.Flags is { } flags ? flags with { Off = flags.Off ?? [], RefusalOpenings = flags.RefusalOpenings ?? [] } : null,
+                Guards = read.Guards?.Whole(),
             };
         }
         catch (JsonException failure)

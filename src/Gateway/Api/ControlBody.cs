@@ -18,6 +18,10 @@ internal static class ControlBody
         return document is null ? (null, body.Error) : Read(document.RootElement, type);
     }
 
+    /// <summary>Like <see cref="ReadAsync"/>, for a call whose body may be left out.</summary>
+    public static async Task<(T? Value, ApiError? Error)> ReadOptionalAsync<T>(HttpRequest request, JsonTypeInfo<T> type, T empty)
+        where T : class => request.ContentLength is null or 0 && !request.HasJsonContentType() ? (empty, null) : await ReadAsync(request, type);
+
     private static (T? Value, ApiError? Error) Read<T>(JsonElement root, JsonTypeInfo<T> type)
         where T : class
     {

@@ -5,6 +5,7 @@ using Gateway.Domain.Interactions;
 using Gateway.Domain.Json;
 using Gateway.Domain.Storage;
 using Gateway.Security;
+using Gateway.Telemetry;
 
 namespace Gateway.Api;
 
@@ -25,7 +26,7 @@ internal static class FeedbackEndpoints
     }
 
     /// <summary>
-    /// 1 reads and checks the body; 2 refuses ids this installation never issued; 3 a correction must satisfy the contract
+    /// 1 reads and checks the body; 2 refuses ids this installation never issued and replies of other owners; 3 a correction must satisfy the contract
     /// that was in force; 4 stores it once per idempotency key. 201 when recorded, 202 while the interaction is not visible
     /// yet, 200 for a repeat.
     /// </summary>
@@ -51,17 +52,29 @@ internal static class FeedbackEndpoints
             return ApiReply.Error(ApiError.InteractionNotFound(item.ResponseId));
         }
 
+        var caller = context.Caller();
+        var interaction = await interactions.FindAsync(item.ResponseId, caller, context.RequestAborted);
+        if (interaction is null && !caller.IsOperator)
+        {
+            return ApiReply.Error(ApiError.InteractionNotFound(item.ResponseId));
+        }
+
         // 3 Does the correction fit?
-        var interaction = await interactions.FindAsync(item.ResponseId, context.RequestAborted);
         if (item.Kind == FeedbackKind.Correction && interaction is not null
             && await ViolationAsync(interaction, item.Text!, contracts, context.RequestAborted) is { } violation)
         {
             return ApiReply.Error(ApiError.SchemaViolation($"The correction does not satisfy the output schema of {interaction.Contract}: {violation}", "value"));
         }
 
-        // 4 Store.
+        // 4 Store. Owners do not share idempotency keys.
         var key = context.Request.Headers["Idempotency-Key"].ToString();
+        key = key.Length > 0 && caller.Owner is not null ? $"{caller.Owner}\n{key}" : key;
         var stored = await feedback.AddAsync(item, key, CanonicalJson.Write(document.RootElement), context.RequestAborted);
+        if (stored is { Conflicts: false, IsRepeat: false })
+        {
+            Instruments.Rated(JsonNamingPolicy.SnakeCaseLower.ConvertName(item.Kind.ToString()));
+        }
+
         return stored switch
         {
             { Conflicts: true } => ApiReply.Error(ApiError.Conflict("idempotency_key_reused", "This Idempotency-Key was used with another body: use a fresh key.")),
@@ -78,15 +91,26 @@ internal static class FeedbackEndpoints
             return ApiReply.Error(ApiError.MissingParameter("response_id"));
         }
 
-        var isKnown = await interactions.FindAsync(responseId, context.RequestAborted) is not null;
+        var caller = context.Caller();
+        var isKnown = await interactions.FindAsync(responseId, caller, context.RequestAborted) is not null;
+        if (!isKnown && !caller.IsOperator)
+        {
+            return ApiReply.Error(ApiError.InteractionNotFound(responseId));
+        }
+
         var items = await feedback.ListAsync(responseId, context.RequestAborted);
         return ApiReply.List(items.Select(item => FeedbackReply.Of(item, isKnown)), ApiJson.Default.FeedbackReply);
     }
 
-    private static async Task<IResult> RetractAsync(string id, FeedbackStore feedback, CancellationToken cancellationToken) =>
-        await feedback.RetractAsync(id, cancellationToken)
+    private static async Task<IResult> RetractAsync(string id, HttpContext context, FeedbackStore feedback, InteractionFinder interactions) =>
+        await IsOwnAsync(id, context, feedback, interactions) && await feedback.RetractAsync(id, context.RequestAborted)
             ? ApiReply.Json(new(id, "feedback", true), ApiJson.Default.DeletedReply)
             : ApiReply.Error(ApiError.NotFound("feedback", id));
+
+    private static async Task<bool> IsOwnAsync(string id, HttpContext context, FeedbackStore feedback, InteractionFinder interactions) =>
+        context.Caller() is { IsOperator: true }
+        || (await feedback.ResponseOfAsync(id, context.RequestAborted) is { } response
+            && await interactions.FindAsync(response, context.Caller(), context.RequestAborted) is not null);
 
     private static async Task<string?> ViolationAsync(Interaction interaction, string correction, ContractReader contracts, CancellationToken cancellationToken)
     {

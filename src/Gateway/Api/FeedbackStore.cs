@@ -69,6 +69,18 @@ public sealed class FeedbackStore(IDocumentStore documents, RecordOptions option
         return items;
     }
 
+    /// <summary>The id of the reply that an item rates, or null when there is no such item.</summary>
+    public async Task<string?> ResponseOfAsync(string id, CancellationToken cancellationToken)
+    {
+        if (await documents.GetAsync(Collections.FeedbackIds, id, cancellationToken) is not { } reference)
+        {
+            return null;
+        }
+
+        using var key = JsonDocument.Parse(reference.Json);
+        return key.RootElement.GetString()!.Split('/')[0];
+    }
+
     /// <summary>Marks an item as retracted; a repeat changes nothing. False when there is no such item.</summary>
     public async Task<bool> RetractAsync(string id, CancellationToken cancellationToken)
     {

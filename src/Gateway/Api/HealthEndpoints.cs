@@ -3,8 +3,8 @@ using Gateway.Hosting;
 
 namespace Gateway.Api;
 
-/// <summary>State of the process for orchestrators.</summary>
-internal sealed record HealthReply(string Status, int HealthyWorkers, int Workers, string Store);
+/// <summary>State of the process for orchestrators; <see cref="Reasons"/> say what is not as it should be, also while it is ready.</summary>
+internal sealed record HealthReply(string Status, IReadOnlyList<string> Reasons, int HealthyWorkers, int Workers, string Store);
 
 /// <summary>Liveness and readiness.</summary>
 internal static class HealthEndpoints
@@ -22,9 +22,20 @@ internal static class HealthEndpoints
     private static IResult Ready(WorkerPool pool, InteractionRecorder recorder, DrainGate drain)
     {
         var healthy = pool.All.Count(worker => worker.Available);
+        var reasons = pool.All.Where(worker => !worker.Available).Select(worker => $"worker {worker.Name} takes no requests: it is draining or does not answer its health check").ToList();
+        if (!recorder.Healthy)
+        {
+            reasons.Add("interactions cannot be recorded: free the disk or repair the store; chat answers 503 until then");
+        }
+
+        if (drain.IsDraining)
+        {
+            reasons.Add("the process is stopping: replies under way are finished, new requests belong elsewhere");
+        }
+
         var status = drain.IsDraining ? "stopping" : healthy == 0 ? "no healthy worker" : "ready";
         return ApiReply.Json(
-            new(status, healthy, pool.All.Count, recorder.Healthy ? "ok" : "not writable"), ApiJson.Default.HealthReply,
+            new(status, reasons, healthy, pool.All.Count, recorder.Healthy ? "ok" : "not writable"), ApiJson.Default.HealthReply,
             status == "ready" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
     }
 }

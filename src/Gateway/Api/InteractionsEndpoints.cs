@@ -21,8 +21,8 @@ internal static class InteractionsEndpoints
         routes.MapDelete("/v1/users/{user}/interactions", EraseUserAsync);
     }
 
-    private static async Task<IResult> GetAsync(string id, InteractionFinder interactions, CancellationToken cancellationToken) =>
-        await interactions.FindAsync(id, cancellationToken) is { } interaction
+    private static async Task<IResult> GetAsync(string id, HttpContext context, InteractionFinder interactions) =>
+        await interactions.FindAsync(id, context.Caller(), context.RequestAborted) is { } interaction
             ? ApiReply.Json(interaction, DomainJson.Default.Interaction)
             : ApiReply.Error(ApiError.InteractionNotFound(id));
 

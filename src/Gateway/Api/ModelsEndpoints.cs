@@ -29,14 +29,17 @@ internal static class ModelsEndpoints
     /// <summary>The route table; ids may hold slashes and colons, escaped or not.</summary>
     public static void MapModels(this IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/v1/models", (RoutingState routing, BaseModel baseModel) => ApiReply.List(
-            routing.Current.Deployments.Values.OrderBy(route => route.Deployment.Name, StringComparer.Ordinal).Select(route => Card(route, routing.Current, baseModel)),
+        routes.MapGet("/v1/models", (HttpContext context, RoutingState routing, BaseModel baseModel) => ApiReply.List(
+            routing.Current.Deployments.Values.Where(route => MayUse(context, route)).OrderBy(route => route.Deployment.Name, StringComparer.Ordinal).Select(route => Card(route, routing.Current, baseModel)),
             ApiJson.Default.ModelCard));
-        routes.MapGet("/v1/models/{**id}", (string id, RoutingState routing, BaseModel baseModel) =>
-            routing.Current.Deployments.TryGetValue(Callers.Name(id), out var route)
+        routes.MapGet("/v1/models/{**id}", (string id, HttpContext context, RoutingState routing, BaseModel baseModel) =>
+            routing.Current.Deployments.TryGetValue(Callers.Name(id), out var route) && MayUse(context, route)
                 ? ApiReply.Json(Card(route, routing.Current, baseModel), ApiJson.Default.ModelCard)
                 : ApiReply.Error(ApiError.ModelNotFound(Callers.Name(id))));
     }
+
+    // A key sees the models it may use.
+    private static bool MayUse(HttpContext context, DeploymentRoute route) => context.Caller().MayUse(route.Deployment.Name);
 
     private static ModelCard Card(DeploymentRoute route, RoutingSnapshot snapshot, BaseModel baseModel)
     {

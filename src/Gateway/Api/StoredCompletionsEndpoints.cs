@@ -22,8 +22,8 @@ internal static class StoredCompletionsEndpoints
         routes.MapGet("/v1/chat/completions/{id}/messages", MessagesAsync);
     }
 
-    private static async Task<IResult> GetAsync(string id, InteractionFinder interactions, StoredCompletions stored, CancellationToken cancellationToken) =>
-        await interactions.FindAsync(id, cancellationToken) is { } interaction && await stored.FindAsync(interaction, cancellationToken) is { } kept
+    private static async Task<IResult> GetAsync(string id, HttpContext context, InteractionFinder interactions, StoredCompletions stored, CancellationToken cancellationToken) =>
+        await interactions.FindAsync(id, context.Caller(), cancellationToken) is { } interaction && await stored.FindAsync(interaction, cancellationToken) is { } kept
             ? new JsonReply(json => StoredCompletionWriter.WriteMembers(json, interaction, kept))
             : Missing(id);
 
@@ -48,14 +48,14 @@ internal static class StoredCompletionsEndpoints
             return new ApiErrorResult(error);
         }
 
-        return await interactions.FindAsync(id, context.RequestAborted) is { } interaction
+        return await interactions.FindAsync(id, context.Caller(), context.RequestAborted) is { } interaction
             && await stored.UpdateAsync(interaction, metadata!, context.RequestAborted) is { } kept
             ? new JsonReply(json => StoredCompletionWriter.WriteMembers(json, interaction, kept))
             : Missing(id);
     }
 
-    private static async Task<IResult> DeleteAsync(string id, InteractionFinder interactions, StoredCompletions stored, CancellationToken cancellationToken) =>
-        await interactions.FindAsync(id, cancellationToken) is { } interaction && await stored.RemoveAsync(interaction, cancellationToken)
+    private static async Task<IResult> DeleteAsync(string id, HttpContext context, InteractionFinder interactions, StoredCompletions stored, CancellationToken cancellationToken) =>
+        await interactions.FindAsync(id, context.Caller(), cancellationToken) is { } interaction && await stored.RemoveAsync(interaction, cancellationToken)
             ? new JsonReply(json =>
             {
                 json.WriteString("object", "chat.completion.deleted");
@@ -65,14 +65,14 @@ internal static class StoredCompletionsEndpoints
             : Missing(id);
 
     private static async Task<IResult> MessagesAsync(
-        string id, string? after, int? limit, string? order, InteractionFinder interactions, StoredCompletions stored, CancellationToken cancellationToken)
+        string id, HttpContext context, string? after, int? limit, string? order, InteractionFinder interactions, StoredCompletions stored, CancellationToken cancellationToken)
     {
         if (Page(limit, order) is { } error)
         {
             return error;
         }
 
-        if (await interactions.FindAsync(id, cancellationToken) is not { } interaction || await stored.FindAsync(interaction, cancellationToken) is null)
+        if (await interactions.FindAsync(id, context.Caller(), cancellationToken) is not { } interaction || await stored.FindAsync(interaction, cancellationToken) is null)
         {
             return Missing(id);
         }
@@ -102,7 +102,7 @@ internal static class StoredCompletionsEndpoints
         var found = new List<StoredCompletion>();
         await foreach (var completion in stored.ListAsync(cancellationToken))
         {
-            if ((model is null || completion.Model == model)
+            if (request.HttpContext.Caller().MaySee(completion.Owner) && (model is null || completion.Model == model)
                 && wanted.TrueForAll(pair => completion.Metadata.TryGetValue(pair.Name, out var value) && value == pair.Value))
             {
                 found.Add(completion);

@@ -17,6 +17,7 @@ internal static class GatewayCommand
         {
             ServeCommand.Create(),
             WorkerCommand.Create(),
+            KeysCommand.Create(),
             TrainCommand.Create(),
             PretrainCommand.Create(),
             DemoCommand.Create(),

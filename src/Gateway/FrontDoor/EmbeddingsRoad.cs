@@ -1,6 +1,11 @@
 using System.Text.Json;
+using Gateway.Api;
 using Gateway.Api.Wire;
+using Gateway.Domain.Interactions;
+using Gateway.Domain.Limits;
 using Gateway.Domain.Routing;
+using Gateway.Hosting;
+using Gateway.Limits;
 using Gateway.Security;
 
 namespace Gateway.FrontDoor;
@@ -9,14 +14,13 @@ namespace Gateway.FrontDoor;
 /// The road of <c>POST /v1/embeddings</c>: resolve the deployment, have a worker with its adapter answer, restore the public
 /// name. There is no reply to learn from, so nothing is recorded.
 /// </summary>
-public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, WorkerAdapters adapters, WorkerClient client, ResponseIdSigner ids, TimeProvider clock)
+public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, WorkerAdapters adapters, WorkerClient client, RequestLimiter limiter, RequestLimits limits,
+    BaseModel baseModel, ResponseIdSigner ids, TimeProvider clock)
 {
-    private const long MaximumBodyBytes = 8 << 20;
-
     /// <summary>Answers the request.</summary>
     public async Task<IResult> HandleAsync(HttpContext context)
     {
-        var body = await JsonBody.ReadAsync(context.Request, MaximumBodyBytes, context.RequestAborted);
+        var body = await JsonBody.ReadAsync(context.Request, limits.MaximumBodyBytes, context.RequestAborted);
         using var document = body.Document;
         if (document is null)
         {
@@ -26,6 +30,12 @@ public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, Worker
         if (!EmbeddingRequest.TryParse(document.RootElement, out var request, out var invalid))
         {
             return new ApiErrorResult(invalid);
+        }
+
+        var caller = context.Caller();
+        if (!caller.MayUse(request.Model))
+        {
+            return new ApiErrorResult(ApiError.ModelNotAllowed(request.Model));
         }
 
         var conversation = context.Request.Headers[RandomisationUnit.Header].ToString();
@@ -40,11 +50,32 @@ public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, Worker
             context.Response.Headers[IgnoredParameters.HeaderName] = IgnoredParameters.HeaderValue(request.IgnoredParameters);
         }
 
-        return await AskAsync(request, assigned, context.RequestAborted);
+        if (caller.Limits is not { } keyLimits)
+        {
+            return await AskAsync(request, assigned, null, context.RequestAborted);
+        }
+
+        var inputs = request.Inputs.Select(input => new ChatMessage { Role = "user", Content = input.Text ?? $"[{string.Join(',', input.Ids!)}]" }).ToList();
+        var estimate = DemandEstimate.Of(inputs, contract: null, maximumTokens: null, baseModel.Config.ContextLength) with { Output = 0 };
+        var admission = await limiter.AdmitAsync(context, caller.KeyId!, keyLimits, estimate);
+        if (admission.Error is { } overLimit)
+        {
+            return new ApiErrorResult(overLimit);
+        }
+
+        try
+        {
+            return await AskAsync(request, assigned, admission.Ticket, context.RequestAborted);
+        }
+        finally
+        {
+            // What was answered is settled already.
+            admission.Ticket!.Settle(default, refundRequest: true);
+        }
     }
 
     /// <summary>Tries workers until one answers, or says that the request is at fault.</summary>
-    private async Task<IResult> AskAsync(EmbeddingRequest request, Assigned assigned, CancellationToken cancellationToken)
+    private async Task<IResult> AskAsync(EmbeddingRequest request, Assigned assigned, LimitTicket? ticket, CancellationToken cancellationToken)
     {
         var wish = WorkerWish.For(assigned, RoutingHash.Of(request.Inputs[0].Text ?? string.Join(',', request.Inputs[0].Ids!)));
         var tried = new List<WorkerState>();
@@ -55,6 +86,7 @@ public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, Worker
             var (reply, failure) = await AttemptAsync(request, assigned, worker, cancellationToken);
             if (reply is { } whole)
             {
+                ticket?.Settle(new TokenDemand(TokensOf(whole), 0));
                 return Answer(whole, request.Model, assigned);
             }
 
@@ -93,6 +125,9 @@ public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, Worker
             worker.End(worked, clock.GetUtcNow());
         }
     }
+
+    private static int TokensOf(JsonElement reply) =>
+        reply.TryGetProperty("usage", out var usage) && usage.TryGetProperty("prompt_tokens", out var tokens) && tokens.TryGetInt32(out var count) ? count : 0;
 
     private static byte[] Body(EmbeddingRequest request, string model)
     {

@@ -12,7 +12,7 @@ namespace Gateway.FrontDoor;
 /// The record is made before the end marker leaves, so whoever has seen the end of a reply can find its record.
 /// One reader; owns <paramref name="upstream"/>.
 /// </summary>
-internal sealed class EventStreamTap(Stream upstream, Exchange exchange, Func<EndReason, int, ValueTask> end) : Stream
+internal sealed class EventStreamTap(Stream upstream, Exchange exchange, ReplyDeadline deadline, Func<EndReason, int, ValueTask> end) : Stream
 {
     private const int MaximumEventBytes = 1 << 20;
     private readonly PipeReader _events = PipeReader.Create(upstream);
@@ -68,7 +68,9 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, Func<En
             {
                 if (!await PumpAsync(cancellationToken))
                 {
-                    await BreakOffAsync(ApiError.UpstreamError("The worker broke off the reply. Try again."));
+                    await BreakOffAsync(deadline.Passed is { } passed
+                        ? ApiError.UpstreamTimeout(passed)
+                        : ApiError.UpstreamError("The worker broke off the reply. Try again."));
                 }
             }
             catch (Exception failure) when (IsWorkerFailure(failure, cancellationToken))
@@ -124,11 +126,11 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, Func<En
     {
         while (true)
         {
-            var read = await _events.ReadAsync(cancellationToken);
+            var read = await deadline.ReadAsync(_events, cancellationToken);
             var buffer = read.Buffer;
             while (!_finished && TryTakeLine(ref buffer, out var line))
             {
-                await TakeLineAsync(line);
+                await TakeLineAsync(line, cancellationToken);
             }
 
             if (buffer.Length > MaximumEventBytes)
@@ -142,7 +144,7 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, Func<En
                 return true;
             }
 
-            if (read.IsCompleted)
+            if (read.IsCompleted || read.IsCanceled)
             {
                 return false;
             }
@@ -162,13 +164,13 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, Func<En
         return true;
     }
 
-    private ValueTask TakeLineAsync(ReadOnlySequence<byte> line)
+    private ValueTask TakeLineAsync(ReadOnlySequence<byte> line, CancellationToken cancellationToken)
     {
         var bytes = line.IsSingleSegment ? line.FirstSpan : line.ToArray();
         bytes = bytes.EndsWith("\r"u8) ? bytes[..^1] : bytes;
         if (bytes.IsEmpty)
         {
-            return _data.WrittenCount == 0 ? ValueTask.CompletedTask : TakeEventAsync();
+            return _data.WrittenCount == 0 ? ValueTask.CompletedTask : TakeEventAsync(cancellationToken);
         }
 
         if (bytes[0] == (byte)':')
@@ -185,7 +187,7 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, Func<En
         return ValueTask.CompletedTask;
     }
 
-    private async ValueTask TakeEventAsync()
+    private async ValueTask TakeEventAsync(CancellationToken cancellationToken)
     {
         if (_data.WrittenSpan.SequenceEqual("[DONE]"u8))
         {
@@ -202,11 +204,18 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, Func<En
         }
 
         _json.ResetWrittenCount();
-        if (_rewriter.TryRewrite(document.RootElement, _json))
+        var guarded = exchange.Guards is { LooksAtReplies: true } guards ? await guards.CheckAsync(document.RootElement, cancellationToken) : null;
+        if (_rewriter.TryRewrite(document.RootElement, _json, guarded))
         {
             _output.Write("data: "u8);
             _output.Write(_json.WrittenSpan);
             _output.Write("\n\n"u8);
+        }
+
+        // Nothing that follows may leave: the worker is told so when the connection closes.
+        if (guarded is { EverythingBlocked: true })
+        {
+            await FinishAsync();
         }
     }
 

@@ -1,5 +1,10 @@
+using System.Diagnostics;
 using Gateway.Api.Wire;
 using Gateway.Domain.Interactions;
+using Gateway.Guards;
+using Gateway.Limits;
+using Gateway.Security;
+using Gateway.Telemetry;
 
 namespace Gateway.FrontDoor;
 
@@ -14,6 +19,7 @@ public sealed class Exchange(string id, InferenceRequest request, RandomisationU
     private readonly long _started = clock.GetTimestamp();
     private readonly DateTimeOffset _createdAt = clock.GetUtcNow();
     private long? _firstToken;
+    private bool _asked;
     private int _ended;
 
     /// <summary>The response id the client sees.</summary>
@@ -37,6 +43,24 @@ public sealed class Exchange(string id, InferenceRequest request, RandomisationU
     /// <summary>Unix seconds of its arrival.</summary>
     public long Created => _createdAt.ToUnixTimeSeconds();
 
+    /// <summary>Who asked.</summary>
+    public Caller Caller { get; init; } = Caller.Local;
+
+    /// <summary>The guards of this request, or null for none.</summary>
+    public GuardSession? Guards { get; init; }
+
+    /// <summary>True when guards let the messages through to no worker.</summary>
+    public bool Blocked { get; init; }
+
+    /// <summary>What the key's limits granted, or null.</summary>
+    public LimitTicket? Ticket { get; init; }
+
+    /// <summary>The request's span, or null while nobody listens.</summary>
+    public Activity? Span { get; set; }
+
+    /// <summary>The salt of the workers' prefix cache: owners share no prompts, whatever salt they give.</summary>
+    public string? CacheSalt => Caller.CacheSalt is { } owners ? $"{owners}/{request.CacheSalt}" : request.CacheSalt;
+
     /// <summary>The worker that is answering, once one was picked.</summary>
     public WorkerState? Worker { get; set; }
 
@@ -56,8 +80,18 @@ public sealed class Exchange(string id, InferenceRequest request, RandomisationU
     /// <summary>How it ended; null before.</summary>
     public EndReason? EndedAs { get; private set; }
 
-    /// <summary>Time since it arrived.</summary>
+    /// <summary>Time since the request arrived.</summary>
     public TimeSpan Elapsed => clock.GetElapsedTime(_started);
+
+    /// <summary>Notes that a worker is asked now; the first one counts.</summary>
+    public void AskingWorker()
+    {
+        if (!_asked)
+        {
+            _asked = true;
+            Instruments.AskedAfter(assigned.Deployment.Deployment.Name, Elapsed.TotalSeconds);
+        }
+    }
 
     /// <summary>The record of a choice.</summary>
     internal ChoiceRecord Choice(int index)
@@ -99,6 +133,8 @@ public sealed class Exchange(string id, InferenceRequest request, RandomisationU
             UnitHash = unit.Hash,
             UnitSource = unit.Source,
             User = request.SafetyIdentifier ?? request.User,
+            Owner = Caller.Owner,
+            KeyId = Caller.KeyId,
             Messages = Messages,
             Reply = reason == EndReason.Refused ? null : first?.Text ?? "",
             Tools = Chat?.Tools,
@@ -118,20 +154,27 @@ public sealed class Exchange(string id, InferenceRequest request, RandomisationU
         };
         return interaction with
         {
-            Flags = FlagPolicy.Judge(
-                new(
-                    interaction.Reply, reason, status,
+            Flags =
+            [
+                .. FlagPolicy.Judge(
+                    new(
+                        interaction.Reply, reason, status,
 
-                    // A whole reply comes at once: its first token says nothing that its total does not.
-                    request.Stream ? interaction.Timings : interaction.Timings with { FirstTokenMs = null },
-                    interaction.Messages,
-                    interaction.ToolCalls is not null),
-                Chat is null ? null : assigned.Release.Schema, assigned.Release.Contract?.Content.Flags),
+                        // A whole reply comes at once: its first token says nothing that its total does not.
+                        request.Stream ? interaction.Timings : interaction.Timings with { FirstTokenMs = null },
+                        interaction.Messages,
+                        interaction.ToolCalls is not null),
+                    Chat is null ? null : assigned.Release.Schema, assigned.Release.Contract?.Content.Flags),
+                .. Guards?.Flags() ?? [],
+            ],
         };
     }
 
-    /// <summary>The caller's messages; of a text completion its prompts, as messages of a user.</summary>
-    public IReadOnlyList<ChatMessage> Messages { get; } = request switch
+    /// <summary>The caller's messages.</summary>
+    public IReadOnlyList<ChatMessage> Messages { get; } = MessagesOf(request);
+
+    /// <summary>The messages of a request; of a text completion its prompts, as messages of a user.</summary>
+    public static IReadOnlyList<ChatMessage> MessagesOf(InferenceRequest request) => request switch
     {
         ChatCompletionRequest chat => chat.Messages,
         CompletionRequest completion => [.. completion.Prompts.Select(prompt => new ChatMessage
@@ -140,5 +183,16 @@ public sealed class Exchange(string id, InferenceRequest request, RandomisationU
             Content = prompt.Text ?? $"[{string.Join(',', prompt.Ids!)}]",
         })],
         _ => [],
+    };
+
+    /// <summary>The request with other texts in the place of its messages; prompts of token ids stay as they are.</summary>
+    public static InferenceRequest WithMessages(InferenceRequest request, IReadOnlyList<ChatMessage> messages) => request switch
+    {
+        ChatCompletionRequest chat => chat with { Messages = messages },
+        CompletionRequest completion => completion with
+        {
+            Prompts = [.. completion.Prompts.Zip(messages, (prompt, message) => prompt.Text is null ? prompt : prompt with { Text = message.Content })],
+        },
+        _ => request,
     };
 }

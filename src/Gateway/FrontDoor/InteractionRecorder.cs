@@ -23,6 +23,9 @@ public sealed partial class InteractionRecorder(IInteractionLog log, TimeProvide
     /// <summary>False while the log accepts no records.</summary>
     public bool Healthy => _healthy;
 
+    /// <summary>Records that the log has not accepted yet.</summary>
+    public int Waiting => _entries.Reader.Count;
+
     /// <summary>Hands over a record; waits only while the log's queue is full.</summary>
     public ValueTask RecordAsync(Interaction interaction)
     {

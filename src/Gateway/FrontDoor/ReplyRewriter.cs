@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text.Json;
 using Gateway.Api.Wire;
 using Gateway.Domain.Interactions;
+using Gateway.Guards;
 
 namespace Gateway.FrontDoor;
 
@@ -16,14 +17,22 @@ internal sealed class ReplyRewriter(Exchange exchange)
     /// did not ask for it.
     /// </summary>
     /// <exception cref="InvalidOperationException">A member has another type than the dialect says.</exception>
-    public bool TryRewrite(JsonElement reply, IBufferWriter<byte> output)
+    /// <param name="reply">The worker's object.</param>
+    /// <param name="output">Gets the client's.</param>
+    /// <param name="guarded">What guards let through of its texts, or null where none look at replies.</param>
+    public bool TryRewrite(JsonElement reply, IBufferWriter<byte> output, GuardedChoices? guarded = null)
     {
         var choices = reply.TryGetProperty("choices", out var given) && given.ValueKind == JsonValueKind.Array ? given : default;
+        if (guarded is { IsEmpty: true })
+        {
+            return false;
+        }
+
         if (choices.ValueKind == JsonValueKind.Array)
         {
             foreach (var choice in choices.EnumerateArray())
             {
-                NoteChoice(choice);
+                NoteChoice(choice, guarded);
             }
         }
 
@@ -37,11 +46,11 @@ internal sealed class ReplyRewriter(Exchange exchange)
         }
 
         using var writer = new Utf8JsonWriter(output, WireJson.WriterOptions);
-        Write(reply, writer);
+        Write(reply, writer, guarded);
         return true;
     }
 
-    private void Write(JsonElement reply, Utf8JsonWriter writer)
+    private void Write(JsonElement reply, Utf8JsonWriter writer, GuardedChoices? guarded)
     {
         writer.WriteStartObject();
         writer.WriteString("id", exchange.Id);
@@ -61,6 +70,9 @@ internal sealed class ReplyRewriter(Exchange exchange)
                 case "usage" when exchange.Request is { Stream: true, IncludeUsage: false }:
                 case "id" or "adapter_generation" or "contract":
                     break;
+                case "choices" when guarded is not null && member.Value.ValueKind == JsonValueKind.Array:
+                    guarded.WriteTo(writer, member.Value);
+                    break;
                 default:
                     member.WriteTo(writer);
                     break;
@@ -72,9 +84,15 @@ internal sealed class ReplyRewriter(Exchange exchange)
         writer.WriteEndObject();
     }
 
-    private void NoteChoice(JsonElement choice)
+    private void NoteChoice(JsonElement choice, GuardedChoices? guarded)
     {
         var record = exchange.Choice(choice.TryGetProperty("index", out var index) ? index.GetInt32() : 0);
+        if (guarded is not null)
+        {
+            NoteGuarded(guarded.Find(choice), record);
+            return;
+        }
+
         var part = choice.TryGetProperty("delta", out var delta) || choice.TryGetProperty("message", out delta) ? delta : choice;
         if ((part.TryGetProperty("content", out var text) || part.TryGetProperty("text", out text))
             && text.ValueKind == JsonValueKind.String && text.GetString() is { Length: > 0 } content)
@@ -93,6 +111,23 @@ internal sealed class ReplyRewriter(Exchange exchange)
         {
             record.FinishReason = reason.GetString();
         }
+    }
+
+    private void NoteGuarded(GuardedChoice choice, ChoiceRecord record)
+    {
+        if (choice.Text.Length > 0)
+        {
+            exchange.NoteArrival();
+            record.AddText(choice.Text);
+        }
+
+        foreach (var (place, call) in (choice.ToolCalls ?? []).Index())
+        {
+            exchange.NoteArrival();
+            record.AddCall(place, call.Id, call.Name, call.Arguments);
+        }
+
+        record.FinishReason = choice.Finish ?? record.FinishReason;
     }
 
     private static int Count(JsonElement usage, string name) =>

@@ -12,7 +12,8 @@ namespace Gateway.FrontDoor;
 /// <param name="Id">The response id.</param>
 /// <param name="Model">The deployment.</param>
 /// <param name="Metadata">The caller's pairs.</param>
-public sealed record StoredCompletion(string Id, string Model, IReadOnlyDictionary<string, string> Metadata);
+/// <param name="Owner">Whose key asked, or null.</param>
+public sealed record StoredCompletion(string Id, string Model, IReadOnlyDictionary<string, string> Metadata, string? Owner = null);
 
 /// <summary>Source-generated JSON of <see cref="StoredCompletion"/>.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
@@ -32,7 +33,7 @@ public sealed partial class StoredCompletions(IDocumentStore documents, ILogger<
         try
         {
             // The reply ends with this write, so a client that leaves does not cancel it.
-            await WriteAsync(Key(interaction), expectedVersion: null, new(interaction.Id, interaction.Deployment, metadata), CancellationToken.None);
+            await WriteAsync(Key(interaction), expectedVersion: null, new(interaction.Id, interaction.Deployment, metadata, interaction.Owner), CancellationToken.None);
         }
         catch (Exception failure) when (failure is IOException or StoreUnavailableException)
         {

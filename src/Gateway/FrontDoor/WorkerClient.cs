@@ -18,7 +18,7 @@ public readonly record struct WorkerReply(int Status, ApiError? Error, string? S
 /// Talks to workers outside the chat road: health, model list, loading, warming and unloading adapters, in vLLM's dialect. Owns the
 /// connections, also those of the chat road. Thread-safe.
 /// </summary>
-public sealed class WorkerClient(string? token) : IDisposable
+public sealed class WorkerClient(string? token, TimeSpan connectTimeout) : IDisposable
 {
     private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LoadTimeout = TimeSpan.FromMinutes(2);
@@ -31,7 +31,10 @@ public sealed class WorkerClient(string? token) : IDisposable
         UseCookies = false,
         AllowAutoRedirect = false,
         AutomaticDecompression = DecompressionMethods.None,
-        ConnectTimeout = TimeSpan.FromSeconds(5),
+
+        // The chat road hands the trace context on itself.
+        ActivityHeadersPropagator = null,
+        ConnectTimeout = connectTimeout,
         PooledConnectionIdleTimeout = TimeSpan.FromMinutes(1),
     });
 

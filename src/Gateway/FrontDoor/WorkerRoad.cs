@@ -1,16 +1,18 @@
 using Gateway.Api.Wire;
 using Gateway.Domain.Interactions;
+using Gateway.Hosting;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Gateway.FrontDoor;
 
 /// <summary>The part of the road from a request with a release to a worker's reply. Thread-safe.</summary>
 public sealed class WorkerRoad(
-    WorkerPool pool, WorkerAdapters adapters, WorkerClient client, IHttpForwarder forwarder, RoutingOptions options, TimeProvider clock)
+    WorkerPool pool, WorkerAdapters adapters, WorkerClient client, IHttpForwarder forwarder, RoutingOptions options, RequestLimits limits, TimeProvider clock)
 {
-    private static readonly ForwarderRequestConfig ForwarderConfig = new()
+    // The deadlines of a reply are the road's own; this one only ends what they cannot see.
+    private readonly ForwarderRequestConfig _forwarderConfig = new()
     {
-        ActivityTimeout = TimeSpan.FromMinutes(5),
+        ActivityTimeout = limits.Total + TimeSpan.FromSeconds(5),
         Version = new Version(1, 1),
         VersionPolicy = HttpVersionPolicy.RequestVersionExact,
     };
@@ -53,7 +55,7 @@ public sealed class WorkerRoad(
                 continue;
             }
 
-            if (!IsWorthARetry(error))
+            if (outcome.IsFinal || !IsWorthARetry(error))
             {
                 return error;
             }
@@ -105,11 +107,13 @@ public sealed class WorkerRoad(
             var body = write(model);
             context.Request.Body = new MemoryStream(body);
             context.Request.ContentLength = body.Length;
-            var attempt = new ChatTransformer(exchange, client, body.Length, end);
+            using var deadline = new ReplyDeadline(limits, exchange, clock, context.RequestAborted);
+            var attempt = new ChatTransformer(exchange, client, body.Length, deadline, end);
+            exchange.AskingWorker();
             ForwarderError forwarded;
             using (worker.Begin(model))
             {
-                forwarded = await forwarder.SendAsync(context, worker.Destination, client.Invoker, ForwarderConfig, attempt, context.RequestAborted);
+                forwarded = await forwarder.SendAsync(context, worker.Destination, client.Invoker, _forwarderConfig, attempt, deadline.Token);
             }
 
             if (context.Response.HasStarted || exchange.Ended || context.RequestAborted.IsCancellationRequested)
@@ -120,6 +124,12 @@ public sealed class WorkerRoad(
 
             // Nothing has reached the client: what the forwarder left on the response is taken back.
             context.Response.StatusCode = StatusCodes.Status200OK;
+            if (deadline.Passed is { } passed)
+            {
+                // Slow is not down, and asking another worker would begin the wait anew.
+                return new(ApiError.UpstreamTimeout(passed), IsFinal: true);
+            }
+
             if (attempt.Failure is null && forwarded is not (ForwarderError.None or ForwarderError.RequestTimedOut))
             {
                 worker.Healthy = false;
@@ -148,5 +158,5 @@ public sealed class WorkerRoad(
     // When the request is at fault, every worker would say the same.
     private static bool IsWorthARetry(ApiError error) => error.Status >= 500 || error.Status == StatusCodes.Status429TooManyRequests;
 
-    private readonly record struct AttemptOutcome(ApiError? Error, bool LostAdapter = false, TimeSpan? RetryAfter = null);
+    private readonly record struct AttemptOutcome(ApiError? Error, bool LostAdapter = false, TimeSpan? RetryAfter = null, bool IsFinal = false);
 }

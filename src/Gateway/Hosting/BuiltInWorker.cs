@@ -31,11 +31,17 @@ public sealed partial class BuiltInWorker : IAsyncDisposable
     /// <exception cref="StartRefusedException">The model cannot be served or the port is taken.</exception>
     public static async Task<BuiltInWorker> StartAsync(WorkerOptions options, string? url, TimeProvider clock, CancellationToken cancellationToken)
     {
+        // A worker reads adapter folders and serves whoever asks: an open one must know its callers.
+        if (options.Token is null && url is not null && !Listening.IsLocal(url))
+        {
+            throw new StartRefusedException($"{url} is reachable from other machines: pass --token, or listen on 127.0.0.1");
+        }
+
         var runtime = LoadRuntime(options, clock);
         try
         {
             var builder = Listening.CreateBuilder();
-            Listening.Configure(builder, url);
+            Listening.Configure(builder, url, new RequestLimits { MaximumBodyBytes = options.MaximumBodyBytes });
             builder.Logging.SetMinimumLevel(LogLevel.Warning);
             var app = builder.Build();
             if (runtime.CacheWarning is { } warning)

@@ -9,11 +9,10 @@ namespace Gateway.Hosting;
 /// The outermost step of the front door: gives every request its id and every failure OpenAI's form, also unknown routes,
 /// refused methods and defects.
 /// </summary>
-public sealed partial class ErrorEnvelope(RequestDelegate next, ILogger<ErrorEnvelope> logger)
+public sealed partial class ErrorEnvelope(RequestDelegate next, RequestLimits limits, ILogger<ErrorEnvelope> logger)
 {
     private const string RequestIdHeader = "x-request-id";
     private const int MaximumRequestIdLength = 128;
-    private const long MaximumBodyBytes = 8 << 20;
 
     /// <summary>Runs the request.</summary>
     public async Task InvokeAsync(HttpContext context)
@@ -40,7 +39,7 @@ public sealed partial class ErrorEnvelope(RequestDelegate next, ILogger<ErrorEnv
             error = failure.StatusCode switch
             {
                 StatusCodes.Status408RequestTimeout => ApiError.RequestTimeout(),
-                StatusCodes.Status413PayloadTooLarge => ApiError.RequestTooLarge(MaximumBodyBytes),
+                StatusCodes.Status413PayloadTooLarge => ApiError.RequestTooLarge(limits.MaximumBodyBytes),
                 _ => ApiError.InvalidValue("query", "a value in the query or the path has a wrong type."),
             };
         }
@@ -68,11 +67,11 @@ public sealed partial class ErrorEnvelope(RequestDelegate next, ILogger<ErrorEnv
         return Task.CompletedTask;
     }
 
-    private static ApiError? ErrorOf(HttpContext context) => context.Response.StatusCode switch
+    private ApiError? ErrorOf(HttpContext context) => context.Response.StatusCode switch
     {
         StatusCodes.Status404NotFound => ApiError.UnknownUrl(context.Request.Method, context.Request.Path),
         StatusCodes.Status405MethodNotAllowed => ApiError.MethodNotAllowed(context.Request.Method, context.Request.Path),
-        StatusCodes.Status413PayloadTooLarge => ApiError.RequestTooLarge(MaximumBodyBytes),
+        StatusCodes.Status413PayloadTooLarge => ApiError.RequestTooLarge(limits.MaximumBodyBytes),
         StatusCodes.Status415UnsupportedMediaType => ApiError.UnsupportedMediaType(),
         StatusCodes.Status400BadRequest => ApiError.InvalidValue("query", "a value in the query or the path has a wrong type."),
         _ => null,

@@ -4,6 +4,7 @@ using Gateway.FrontDoor;
 using Gateway.Model.Weights;
 using Gateway.Security;
 using Gateway.Storage;
+using Gateway.Telemetry;
 using Gateway.Worker;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -48,7 +49,7 @@ public sealed class GatewayHost : IAsyncDisposable
     {
         var clock = TimeProvider.System;
         var builder = Listening.CreateBuilder();
-        Listening.Configure(builder, options.Url, options.Routing.DrainDelay + options.Routing.DrainLimit);
+        Listening.Configure(builder, options.Url, options.Requests, options.Routing.DrainDelay + options.Routing.DrainLimit);
         builder.Logging
             .AddFilter("Microsoft.AspNetCore", LogLevel.Warning)
 
@@ -56,6 +57,9 @@ public sealed class GatewayHost : IAsyncDisposable
             .AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None)
             .AddFilter("Yarp", LogLevel.Warning)
             .AddFilter("Microsoft.Hosting", LogLevel.Warning)
+
+            // The server would make a span for each request to log with; ours are made when somebody listens.
+            .AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", OtlpExport.IsConfigured ? LogLevel.Warning : LogLevel.None)
 
             // A port that is taken is told in one sentence; what stops the host later is Critical.
             .AddFilter("Microsoft.Extensions.Hosting", LogLevel.Critical);
@@ -68,6 +72,11 @@ public sealed class GatewayHost : IAsyncDisposable
         try
         {
             // 1 Store.
+            if (options.OperatorKey?.Length < ServeOptions.MinimumOperatorKeyLength)
+            {
+                throw new StartRefusedException($"GATEWAY_OPERATOR_KEY is shorter than {ServeOptions.MinimumOperatorKeyLength} characters: make a long random one, for example with 'openssl rand -base64 32'");
+            }
+
             store = await GatewayStore.OpenAsync(options, clock, loggers);
             new DataFolder(options.Data).Sweep(clock.GetUtcNow());
 
@@ -91,12 +100,20 @@ public sealed class GatewayHost : IAsyncDisposable
                 ? [.. options.Workers.Select(uri => new WorkerState(uri.Authority, uri) { AdapterRoot = options.WorkerAdapters })]
                 : [new WorkerState("built-in", worker.Address)];
 
-            // 3 Front door.
+            // 3 Front door, which opens to a network only for callers with keys.
             var secret = await InstallationSecret.ReadOrCreateAsync(store.Documents, cancellationToken);
             builder.Services.AddGateway(options, store, model, workers, new ResponseIdSigner(secret), clock);
             builder.Services.AddSingleton(worker is null ? PromptPreview.Of(options.Model, clock) : PromptPreview.Of(worker.Runtime));
             app = builder.Build();
+            _ = app.Services.GetRequiredService<MetricCollector>();
             MapRoutes(app);
+            await app.Services.GetRequiredService<KeyRing>().RefreshAsync(cancellationToken);
+            if (!app.Services.GetRequiredService<KeyRing>().Current.Required && !Listening.IsLocal(options.Url))
+            {
+                throw new StartRefusedException(
+                    $"{options.Url} is reachable from other machines and there are no keys yet: run 'gateway keys create' with the same --data or --redis, which prints an operator key, or set GATEWAY_OPERATOR_KEY to a secret of {ServeOptions.MinimumOperatorKeyLength} characters or more, or listen on 127.0.0.1");
+            }
+
 
             // 4 First start, with workers that are up already getting what they must have.
             await app.Services.GetRequiredService<RoutingState>().RefreshAsync(cancellationToken);
@@ -147,27 +164,33 @@ public sealed class GatewayHost : IAsyncDisposable
 
     private static void MapRoutes(WebApplication app)
     {
+        app.UseMiddleware<RequestMeter>();
         app.UseMiddleware<ErrorEnvelope>();
         app.UseRouting();
-        app.MapPost("/v1/chat/completions", (HttpContext context, ChatRoad road) => road.HandleAsync(context));
-        app.MapPost("/v1/completions", (HttpContext context, ChatRoad road) => road.HandleCompletionAsync(context));
-        app.MapPost("/v1/embeddings", Task<IResult> (HttpContext context, EmbeddingsRoad road) => road.HandleAsync(context));
-        app.MapStoredCompletions();
-        app.MapModels();
-        app.MapContracts();
-        app.MapContractLabels();
-        app.MapContractRendering();
-        app.MapAdapters();
-        app.MapAdapterFiles();
-        app.MapLora();
-        app.MapWorkers();
-        app.MapReleases();
-        app.MapDeployments();
-        app.MapRollouts();
-        app.MapJobs();
-        app.MapAudit();
-        app.MapInteractions();
-        app.MapFeedback();
-        app.MapHealth();
+        app.UseMiddleware<KeyGate>();
+        var routes = app.MapGroup("");
+        RouteAccess.ApplyTo(routes);
+        routes.MapPost("/v1/chat/completions", (HttpContext context, ChatRoad road) => road.HandleAsync(context));
+        routes.MapPost("/v1/completions", (HttpContext context, ChatRoad road) => road.HandleCompletionAsync(context));
+        routes.MapPost("/v1/embeddings", Task<IResult> (HttpContext context, EmbeddingsRoad road) => road.HandleAsync(context));
+        routes.MapStoredCompletions();
+        routes.MapModels();
+        routes.MapContracts();
+        routes.MapContractLabels();
+        routes.MapContractRendering();
+        routes.MapAdapters();
+        routes.MapAdapterFiles();
+        routes.MapLora();
+        routes.MapWorkers();
+        routes.MapReleases();
+        routes.MapDeployments();
+        routes.MapRollouts();
+        routes.MapJobs();
+        routes.MapAudit();
+        routes.MapInteractions();
+        routes.MapFeedback();
+        routes.MapHealth();
+        routes.MapKeys();
+        routes.MapMetrics();
     }
 }

@@ -1,10 +1,13 @@
 using Gateway.Api;
 using Gateway.Domain.Storage;
 using Gateway.FrontDoor;
+using Gateway.Guards;
 using Gateway.Jobs;
+using Gateway.Limits;
 using Gateway.Records;
 using Gateway.Security;
 using Gateway.Storage;
+using Gateway.Telemetry;
 
 namespace Gateway.Hosting;
 
@@ -24,6 +27,12 @@ internal static class GatewayServices
         services.AddStorage(store, options.Records);
         services.AddRecords(options.Records);
         services.AddFrontDoor(workers, options);
+        services.AddKeys(options.OperatorKey);
+        services.AddLimits(options.Requests, store);
+        services.AddSingleton(provider => new GuardClassifier(options.GuardAddresses, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => new GuardChains(options.Guards, provider.GetRequiredService<GuardClassifier>()));
+        services.AddSingleton<MetricCollector>();
+        services.AddSingleton<ReplyTelemetry>();
         services.AddApi();
         services.AddLearning(options.Learning with { ModelDirectory = options.Model, Threads = options.Threads });
     }
@@ -43,7 +52,7 @@ internal static class GatewayServices
         services.AddSingleton(options.Routing);
         services.AddSingleton(provider => new WorkerPool(workers, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<WorkerRegistry>();
-        services.AddSingleton(_ => new WorkerClient(options.WorkerToken));
+        services.AddSingleton(provider => new WorkerClient(options.WorkerToken, provider.GetRequiredService<RequestLimits>().Connect));
         services.AddSingleton<WorkerAdapters>();
         services.AddSingleton<PrefixWarming>();
         services.AddSingleton<RoutingState>();
@@ -59,6 +68,29 @@ internal static class GatewayServices
         services.AddBackground<InteractionRecorder>();
         services.AddBackground<WorkerHealthMonitor>();
         services.AddBackground<RoutingWatcher>();
+    }
+
+    private static void AddKeys(this IServiceCollection services, string? operatorKey)
+    {
+        services.AddSingleton(provider => new KeyRing(provider.GetRequiredService<IDocumentStore>(), operatorKey));
+        services.AddSingleton<KeyIssuer>();
+        services.AddBackground<KeyWatcher>();
+    }
+
+    private static void AddLimits(this IServiceCollection services, RequestLimits limits, GatewayStore store)
+    {
+        services.AddSingleton(limits);
+        services.AddSingleton<LocalLimitLedger>();
+        services.AddSingleton<RequestLimiter>();
+        if (store.Redis is { } redis)
+        {
+            services.AddSingleton<ILimitLedger>(provider => new RedisLimitLedger(redis.Connection, redis.Keys, limits.Total, provider.GetRequiredService<TimeProvider>()));
+        }
+        else
+        {
+            services.AddSingleton<ILimitLedger>(provider => provider.GetRequiredService<LocalLimitLedger>());
+            services.AddBackground<BudgetKeeper>();
+        }
     }
 
     private static void AddApi(this IServiceCollection services)

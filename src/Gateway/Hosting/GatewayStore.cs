@@ -12,9 +12,9 @@ public sealed class GatewayStore : IAsyncDisposable
     private readonly Func<CancellationToken, Task> _compact;
 
     private GatewayStore(
-        IDocumentStore documents, IInteractionLog interactions, Func<CancellationToken, Task> compact, IAsyncDisposable owner, string description)
+        IDocumentStore documents, IInteractionLog interactions, Func<CancellationToken, Task> compact, IAsyncDisposable owner, string description, RedisStore? redis = null)
     {
-        (Documents, Interactions, _compact, _owner, Description) = (documents, interactions, compact, owner, description);
+        (Documents, Interactions, _compact, _owner, Description, Redis) = (documents, interactions, compact, owner, description, redis);
     }
 
     /// <summary>The documents.</summary>
@@ -22,6 +22,9 @@ public sealed class GatewayStore : IAsyncDisposable
 
     /// <summary>The interaction log.</summary>
     public IInteractionLog Interactions { get; }
+
+    /// <summary>The store when it is Redis, which can also count for all replicas.</summary>
+    internal RedisStore? Redis { get; }
 
     /// <summary>Where the records are, for the start banner.</summary>
     public string Description { get; }
@@ -39,7 +42,7 @@ public sealed class GatewayStore : IAsyncDisposable
             if (options.Redis is { } configuration)
             {
                 var redis = await RedisStore.ConnectAsync(configuration, new RedisStoreOptions { SpillFolder = options.Data }, clock, loggers.CreateLogger<RedisStore>());
-                return new(redis, redis, redis.CompactAsync, redis, "Redis");
+                return new(redis, redis, redis.CompactAsync, redis, "Redis", redis);
             }
 
             var files = FilesStore.Open(options.Data, new FilesStoreOptions(), clock, loggers.CreateLogger<FilesStore>());

@@ -6,6 +6,7 @@ namespace Gateway.Hosting;
 /// <summary>How both web applications listen.</summary>
 internal static class Listening
 {
+    private const long SmallestHardLimit = 16 << 20;
     private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(30);
 
     /// <summary>
@@ -13,14 +14,20 @@ internal static class Listening
     /// </summary>
     public static WebApplicationBuilder CreateBuilder() => WebApplication.CreateSlimBuilder(["--hostBuilder:reloadConfigOnChange=false"]);
 
-    /// <summary>Sets up Kestrel on <paramref name="url"/>, or on a free loopback port. Stopping waits for replies under way.</summary>
+    /// <summary>Sets up Kestrel on <paramref name="url"/>, or on a free loopback port, with the limits of a request. Stopping waits for replies under way.</summary>
     /// <exception cref="StartRefusedException">The address is not usable.</exception>
-    public static void Configure(WebApplicationBuilder builder, string? url, TimeSpan? drainLimit = null)
+    public static void Configure(WebApplicationBuilder builder, string? url, RequestLimits limits, TimeSpan? drainLimit = null)
     {
         builder.WebHost.UseKestrelCore();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+
+            // The readers of bodies enforce the limit and answer; the server, which could only cut the connection, comes in later.
+            kestrel.Limits.MaxRequestBodySize = Math.Max(4 * limits.MaximumBodyBytes, SmallestHardLimit);
+            kestrel.Limits.MaxRequestHeadersTotalSize = limits.MaximumHeaderBytes;
+            kestrel.Limits.MaxRequestHeaderCount = limits.MaximumHeaders;
+            kestrel.Limits.RequestHeadersTimeout = limits.Headers;
             if (url is null)
             {
                 kestrel.Listen(IPAddress.Loopback, 0);
@@ -30,13 +37,32 @@ internal static class Listening
         {
             if (!Uri.TryCreate(url, UriKind.Absolute, out var address) || address.Scheme != Uri.UriSchemeHttp)
             {
-                throw new StartRefusedException($"'{url}' is not an address to listen on: pass --urls http://HOST:PORT");
+                throw Unusable(url);
             }
 
             builder.WebHost.UseUrls(url);
         }
 
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = drainLimit ?? DrainTimeout);
+    }
+
+    /// <summary>
+    /// True when <paramref name="url"/> is reachable from this machine only. Host names other than localhost listen on every
+    /// address, whatever they resolve to.
+    /// </summary>
+    /// <exception cref="StartRefusedException">The address is not usable.</exception>
+    public static bool IsLocal(string url)
+    {
+        try
+        {
+            // The server's own reading of the address: that of Uri takes more names for this machine.
+            var host = BindingAddress.Parse(url).Host;
+            return string.Equals(host, "localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host, out var ip) && IPAddress.IsLoopback(ip));
+        }
+        catch (FormatException)
+        {
+            throw Unusable(url);
+        }
     }
 
     /// <summary>Starts the application and its background services.</summary>
@@ -56,4 +82,6 @@ internal static class Listening
             throw new StartRefusedException($"{url} cannot be listened on ({failure.Message}): pass --urls with an address of this machine", failure);
         }
     }
+
+    private static StartRefusedException Unusable(string url) => new($"'{url}' is not an address to listen on: pass --urls http://HOST:PORT");
 }

@@ -1,3 +1,4 @@
+using Gateway.Domain.Guards;
 using Gateway.FrontDoor;
 using Gateway.Jobs;
 using Gateway.Model.Weights;
@@ -38,6 +39,24 @@ public sealed record ServeOptions
 
     /// <summary>True to take only adapters that a trusted key has signed; those of own training runs need none.</summary>
     public bool RequireSignedAdapters { get; init; }
+
+    /// <summary>
+    /// An operator key that needs no store, for a first start on a network; null for none. Only the environment gives it:
+    /// command lines are visible to others.
+    /// </summary>
+    public string? OperatorKey { get; init; }
+
+    /// <summary>How large, deep and slow a request may be.</summary>
+    public RequestLimits Requests { get; init; } = new();
+
+    /// <summary>What may not go in or out of any deployment, or null.</summary>
+    public GuardPolicy? Guards { get; init; }
+
+    /// <summary>The addresses, <c>scheme://host:port</c>, that guards may ask; guards elsewhere fail.</summary>
+    public IReadOnlyList<Uri> GuardAddresses { get; init; } = [];
+
+    /// <summary>Shortest operator key, in characters.</summary>
+    public const int MinimumOperatorKeyLength = 32;
 
     /// <summary>Name of the base deployment.</summary>
     public string Name { get; init; } = "starter";

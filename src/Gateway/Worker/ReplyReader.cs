@@ -82,6 +82,7 @@ internal sealed class ReplyReader
 
                 if (end is not null)
                 {
+                    _stream.Complete();
                     yield return new ReplyPiece(TakeDelta(isLast: true), end with { HasCalls = _parser?.Calls > 0, MeanLogprob = _log?.Mean ?? 0 });
                     yield break;
                 }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using Gateway.Domain.Keys;
 using Gateway.FunctionalTests.FrontDoor;
 using Gateway.Security;
 using Microsoft.AspNetCore.Builder;
@@ -178,7 +179,7 @@ public sealed class ContractApiTests : IAsyncLifetime
             {
                 if (context.Request.Headers.ContainsKey("x-test-consumer"))
                 {
-                    context.Features.Set(new Caller("consumer", IsOperator: false));
+                    context.Features.Set(new Caller("consumer", "somebody", KeyScope.Inference, models: null, cacheSalt: null, limits: null));
                 }
 
                 return following(context);

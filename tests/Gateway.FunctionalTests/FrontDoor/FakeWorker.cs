@@ -22,7 +22,7 @@ internal sealed class FakeWorker : IAsyncDisposable
     /// <summary>The text of the next replies, one chunk per entry.</summary>
     public IReadOnlyList<string> Chunks { get; set; } = ["Hel", "lo"];
 
-    /// <summary>What happens after the chunks: "finish", "die" (when <see cref="Die"/> completes), "wait" (to finish when <see cref="Die"/> completes), "hang" or "silence" (no end marker).</summary>
+    /// <summary>What happens after the chunks: "finish", "die" (when <see cref="Die"/> completes), "wait" (to finish when <see cref="Die"/> completes), "hang", "silence" (no end marker) or "mute" (not even headers).</summary>
     public string Ending { get; set; } = "finish";
 
     public string FinishReason { get; set; } = "stop";
@@ -37,6 +37,9 @@ internal sealed class FakeWorker : IAsyncDisposable
     public int Status { get; set; } = 200;
 
     public string ErrorBody { get; set; } = """{"error":{"message":"no","type":"BadRequestError","param":null,"code":400}}""";
+
+    /// <summary>The trace context of the newest chat request.</summary>
+    public string? TraceParent { get; private set; }
 
     /// <summary>Bodies of the chat requests it got.</summary>
     public ConcurrentQueue<JsonElement> Requests { get; } = new();
@@ -101,6 +104,7 @@ internal sealed class FakeWorker : IAsyncDisposable
     private async Task ChatAsync(HttpContext context)
     {
         var body = await ReadAsync(context);
+        TraceParent = context.Request.Headers["traceparent"];
         var isWarming = body.TryGetProperty("max_completion_tokens", out var most) && most.GetInt32() == 1;
         (isWarming ? Warmed : Requests).Enqueue(body);
         var model = body.GetProperty("model").GetString()!;
@@ -113,6 +117,10 @@ internal sealed class FakeWorker : IAsyncDisposable
         {
             context.Response.StatusCode = Status;
             await context.Response.WriteAsync(ErrorBody);
+        }
+        else if (Ending == "mute" && !isWarming)
+        {
+            await HangAsync(context);
         }
         else if (body.GetProperty("stream").GetBoolean())
         {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Gateway.Domain.Contracts;
+using Gateway.Domain.Keys;
 
 namespace Gateway.Api.Wire;
 
@@ -72,6 +73,11 @@ public sealed record ApiError(int Status, string Type, string Code, string Messa
     public static ApiError AdminRequired() =>
         new(403, Permission, "admin_required", "This call changes the server and needs an operator's key.");
 
+    /// <summary>403: the key lacks the scope of this call.</summary>
+    public static ApiError ScopeMissing(KeyScope needed) => needed == KeyScope.Operator
+        ? AdminRequired()
+        : new(403, Permission, "insufficient_scope", $"This key may not make this call, which needs the scope {Names(needed)}. Use another key or ask the operator for one.");
+
     /// <summary>404: no model of this name.</summary>
     public static ApiError ModelNotFound(string model) =>
         new(404, InvalidRequest, "model_not_found", $"The model '{model}' does not exist. List the available ones with GET /v1/models.", "model");
@@ -140,6 +146,10 @@ public sealed record ApiError(int Status, string Type, string Code, string Messa
     public static ApiError UpstreamTimeout() =>
         new(504, Server, "upstream_timeout", "The worker did not answer in time. Try again.");
 
+    /// <summary>504: a named deadline of a reply has passed.</summary>
+    public static ApiError UpstreamTimeout(string what) =>
+        new(504, Server, "upstream_timeout", $"The worker did not answer in time: {what}. Try again, ask for fewer tokens, or have the operator raise the limit.");
+
     /// <summary>503: too much work is waiting.</summary>
     public static ApiError Overloaded(int retryAfterSeconds) =>
         new(503, Server, "server_is_overloaded", "The server has more requests than it can take. Try again after the time in Retry-After.") { RetryAfterSeconds = retryAfterSeconds };
@@ -151,6 +161,14 @@ public sealed record ApiError(int Status, string Type, string Code, string Messa
     /// <summary>503: the store accepts no writes, so nothing that must be recorded is served.</summary>
     public static ApiError StoreUnavailable() =>
         new(503, Server, "store_unavailable", "The store cannot be written now, so the request was not served. Try again after the time in Retry-After.") { RetryAfterSeconds = 1 };
+
+    /// <summary>400: a guard does not let the messages through. It is not said which, or the guard could be probed.</summary>
+    public static ApiError ContentFiltered() =>
+        new(400, InvalidRequest, "content_filter", "The messages hold content that this deployment does not accept. Change them and try again.", "messages");
+
+    /// <summary>503: the key's limits cannot be counted for all replicas, and its policy is to refuse then.</summary>
+    public static ApiError LimitsUnavailable() =>
+        new(503, Server, "limits_unavailable", "The limits of this key cannot be counted now, so the request was not served. Try again after the time in Retry-After.") { RetryAfterSeconds = 1 };
 
     /// <summary>400 or 422: the deployment's contract refuses the request.</summary>
     public static ApiError ContractRefused(ContractRefusal refusal) =>
@@ -241,6 +259,9 @@ public sealed record ApiError(int Status, string Type, string Code, string Messa
     /// <summary>429: another adapter is being loaded; loads do not queue.</summary>
     public static ApiError AdapterLoadBusy() =>
         new(429, RateLimit, "lora_load_busy", "Another adapter is being loaded. Try again after the time in Retry-After.") { RetryAfterSeconds = 1 };
+
+    private static string Names(KeyScope scopes) =>
+        string.Join(" or ", Enum.GetValues<KeyScope>().Where(scope => scope != KeyScope.None && scopes.HasFlag(scope)).Select(scope => $"'{JsonNamingPolicy.SnakeCaseLower.ConvertName(scope.ToString())}'"));
 
     /// <summary>Writes <c>{"error":{message,type,param,code}}</c>; all four members are always present.</summary>
     public void WriteTo(Utf8JsonWriter writer)

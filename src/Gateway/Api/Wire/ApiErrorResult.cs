@@ -10,6 +10,8 @@ public sealed class ApiErrorResult(ApiError error) : IResult
     /// <inheritdoc/>
     public async Task ExecuteAsync(HttpContext httpContext)
     {
+        // Whoever measures requests finds the reason here.
+        httpContext.Features.Set(error);
         var response = httpContext.Response;
         response.StatusCode = error.Status;
         response.ContentType = "application/json";

@@ -6,6 +6,9 @@ namespace Gateway.Api.Wire;
 /// <summary>A request body read as JSON: either a document, which the receiver disposes, or the error to answer with.</summary>
 public readonly record struct JsonBody(JsonDocument? Document, ApiError? Error)
 {
+    /// <summary>Objects and arrays may be nested this deep.</summary>
+    public const int MaximumDepth = 64;
+
     private static ReadOnlySpan<byte> ByteOrderMark => [0xEF, 0xBB, 0xBF];
 
     /// <summary>
@@ -68,7 +71,11 @@ public readonly record struct JsonBody(JsonDocument? Document, ApiError? Error)
         JsonDocument document;
         try
         {
-            document = JsonDocument.Parse(utf8);
+            document = JsonDocument.Parse(utf8, new JsonDocumentOptions { MaxDepth = MaximumDepth });
+        }
+        catch (JsonException) when (IsTooDeep(utf8.Span))
+        {
+            return new(null, ApiError.InvalidJson($"it is nested deeper than {MaximumDepth} levels."));
         }
         catch (JsonException failure)
         {
@@ -82,6 +89,27 @@ public readonly record struct JsonBody(JsonDocument? Document, ApiError? Error)
 
         document.Dispose();
         return new(null, ApiError.InvalidJson("a string is not valid Unicode."));
+    }
+
+    private static bool IsTooDeep(ReadOnlySpan<byte> utf8)
+    {
+        var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = int.MaxValue });
+        try
+        {
+            while (reader.Read())
+            {
+                if (reader.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray && reader.CurrentDepth >= MaximumDepth)
+                {
+                    return true;
+                }
+            }
+        }
+        catch (JsonException)
+        {
+            // Malformed before it got too deep.
+        }
+
+        return false;
     }
 
     /// <summary>The parser accepts lone surrogates and broken UTF-8 inside strings; reading such a string throws.</summary>

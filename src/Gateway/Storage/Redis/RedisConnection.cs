@@ -14,6 +14,9 @@ internal sealed class RedisConnection(ConnectionMultiplexer multiplexer, RedisSt
     /// <summary>Replies of a server that will soon answer properly: starting, failing over, or running another's long script.</summary>
     private static readonly string[] Passing = ["LOADING", "MASTERDOWN", "READONLY", "TRYAGAIN", "CLUSTERDOWN", "BUSY"];
 
+    /// <summary>The database, for commands that are not to be tried again.</summary>
+    public IDatabase Database => multiplexer.GetDatabase();
+
     /// <summary>Runs a script.</summary>
     public Task<RedisResult> EvaluateAsync(string script, RedisKey[] keys, RedisValue[] values, CancellationToken cancellationToken) =>
         EvaluateAsync(script, keys, values, options.RetryFor, cancellationToken);

@@ -33,6 +33,15 @@ internal sealed class RedisKeys(string prefix)
     /// <summary>Remembers for a while that a commit was done, so that sending it again is harmless.</summary>
     public RedisKey Commit(Guid id) => $"{tag}commit:{id:N}";
 
+    /// <summary>Hash with what is left of a key's requests and tokens of a minute.</summary>
+    public RedisKey LimitBuckets(string keyId) => $"{tag}limits:{keyId}";
+
+    /// <summary>Sorted set of a key's requests under way, by when they are given up.</summary>
+    public RedisKey LimitsOpen(string keyId) => $"{tag}limits:{keyId}:open";
+
+    /// <summary>What was used of a key's budget in one period.</summary>
+    public RedisKey LimitBudget(string keyId, string budget) => $"{tag}limits:{keyId}:{budget}";
+
     /// <summary>Sorted set of the sequences of a deployment.</summary>
     public RedisKey OfDeployment(string deployment) => $"{tag}interactions:of:{deployment}";
 

@@ -16,9 +16,11 @@ public sealed class RedisStore : IDocumentStore, IInteractionLog, IAsyncDisposab
     private readonly RedisChanges changes;
     private int disposed;
 
-    private RedisStore(ConnectionMultiplexer multiplexer, RedisDocuments documents, RedisInteractions interactions, RedisChanges changes)
+    private RedisStore(ConnectionMultiplexer multiplexer, RedisConnection connection, RedisKeys keys, RedisDocuments documents, RedisInteractions interactions, RedisChanges changes)
     {
         this.multiplexer = multiplexer;
+        Connection = connection;
+        Keys = keys;
         this.documents = documents;
         this.interactions = interactions;
         this.changes = changes;
@@ -50,10 +52,18 @@ public sealed class RedisStore : IDocumentStore, IInteractionLog, IAsyncDisposab
         var keys = new RedisKeys(options.KeyPrefix);
         return new RedisStore(
             multiplexer,
+            connection,
+            keys,
             new RedisDocuments(connection, keys, options),
             new RedisInteractions(connection, keys, options, clock, logger),
             await RedisChanges.SubscribeAsync(multiplexer, keys.Changes, clock).ConfigureAwait(false));
     }
+
+    /// <summary>The connection, for others who count on the same server.</summary>
+    internal RedisConnection Connection { get; }
+
+    /// <summary>The names of the keys.</summary>
+    internal RedisKeys Keys { get; }
 
     /// <inheritdoc/>
     public ValueTask<Document?> GetAsync(string collection, string key, CancellationToken cancellationToken) =>
