@@ -62,7 +62,8 @@ internal static class ContractLabelsEndpoints
             held => body.Protected is not null && !context.IsOperator()
                 ? (null, ApiError.AdminRequired())
                 : ((held ?? new ContractLabel { Name = name, Label = label, Version = version })
-                    .MoveTo(version, clock.GetUtcNow(), context.Actor(), body.Reason) with { Protected = body.Protected ?? held?.Protected ?? false }, null));
+                    .MoveTo(version, clock.GetUtcNow(), context.Actor(), body.Reason) with
+                { Protected = body.Protected ?? held?.Protected ?? false }, null));
     }
 
     private static async Task<IResult> DeleteAsync(

@@ -154,7 +154,10 @@ public sealed class ChatRoad(
 
         var exchange = new Exchange(id, request, unit, assigned, HasOptedOut(context.Request), clock)
         {
-            Caller = caller, Guards = guards, Blocked = blocked, Ticket = admission.Ticket,
+            Caller = caller,
+            Guards = guards,
+            Blocked = blocked,
+            Ticket = admission.Ticket,
         };
         WriteHeaders(context.Response, exchange);
         return exchange;
