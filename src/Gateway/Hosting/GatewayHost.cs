@@ -52,19 +52,16 @@ public sealed class GatewayHost : IAsyncDisposable
         Listening.Configure(builder, options.Url, options.Requests, options.Routing.DrainDelay + options.Routing.DrainLimit);
         builder.Logging
             .AddFilter("Microsoft.AspNetCore", LogLevel.Warning)
-
-            // It writes nothing at this level, but would make a log scope and an activity for every request.
-            .AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None)
             .AddFilter("Yarp", LogLevel.Warning)
             .AddFilter("Microsoft.Hosting", LogLevel.Warning)
 
-            // The server would make a span for each request to log with; ours are made when somebody listens.
+            // It writes nothing at this level, but would make a log scope and a span for every request; spans are made when somebody listens.
             .AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", OtlpExport.IsConfigured ? LogLevel.Warning : LogLevel.None)
 
             // A port that is taken is told in one sentence; what stops the host later is Critical.
             .AddFilter("Microsoft.Extensions.Hosting", LogLevel.Critical);
         configure?.Invoke(builder);
-        using var loggers = LoggerFactory.Create(logging => logging.AddConsole().SetMinimumLevel(LogLevel.Warning));
+        using var loggers = LoggerFactory.Create(logging => Listening.UseLogFormat(logging.AddConsole().SetMinimumLevel(LogLevel.Warning), builder.Configuration));
 
         GatewayStore? store = null;
         BuiltInWorker? worker = null;

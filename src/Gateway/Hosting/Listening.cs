@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Logging.Console;
 
 namespace Gateway.Hosting;
 
@@ -12,7 +13,21 @@ internal static class Listening
     /// <summary>
     /// A builder that reads settings files once: watching them would mean watching every file below the current folder.
     /// </summary>
-    public static WebApplicationBuilder CreateBuilder() => WebApplication.CreateSlimBuilder(["--hostBuilder:reloadConfigOnChange=false"]);
+    public static WebApplicationBuilder CreateBuilder()
+    {
+        var builder = WebApplication.CreateSlimBuilder(["--hostBuilder:reloadConfigOnChange=false"]);
+        UseLogFormat(builder.Logging, builder.Configuration);
+        return builder;
+    }
+
+    /// <summary>Writes logs as JSON, one object per line, when the standard setting Logging:Console:FormatterName says so; the builder's own console does not read it.</summary>
+    public static void UseLogFormat(ILoggingBuilder logging, IConfiguration configuration)
+    {
+        if (configuration["Logging:Console:FormatterName"] == ConsoleFormatterNames.Json)
+        {
+            logging.AddJsonConsole();
+        }
+    }
 
     /// <summary>Sets up Kestrel on <paramref name="url"/>, or on a free loopback port, with the limits of a request. Stopping waits for replies under way.</summary>
     /// <exception cref="StartRefusedException">The address is not usable.</exception>
