@@ -15,8 +15,8 @@ public sealed class KillLoopTests
         {
             TrafficRounds = 2,
             TrainingRounds = 0,
-            Shortest = TimeSpan.FromSeconds(0.5),
-            Longest = TimeSpan.FromSeconds(1.5),
+            Shortest = TimeSpan.FromSeconds(1.5),
+            Longest = TimeSpan.FromSeconds(3),
             Corrections = 10,
         };
         var report = await new KillLoop(options, _ => { }).RunAsync(folder.Path, TestContext.Current.CancellationToken);
