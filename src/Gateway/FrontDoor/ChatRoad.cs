@@ -49,25 +49,36 @@ public sealed class ChatRoad(
         }
 
         // 2 and 3 Who, release and arm.
-        if (await AdmitAsync(context, request, ids.Issue()) is not { } exchange)
+        if (await AdmitAsync(context, request, ids.Issue()) is { } exchange)
         {
-            return;
+            // 4 to 7.
+            await ServeChatAsync(context, exchange, document.RootElement);
         }
+    }
 
+    /// <summary>Steps 4 to 7 of an admitted chat.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="exchange">What is known of it.</param>
+    /// <param name="body">The request's body, for its <c>variables</c>.</param>
+    /// <param name="fit">Last changes to the request under its contract before a worker gets it, or null for none.</param>
+    internal async Task ServeChatAsync(
+        HttpContext context, Exchange exchange, JsonElement body, Func<ChatCompletionRequest, ContractContent?, ChatCompletionRequest>? fit = null)
+    {
         // 4 Contract.
         using var span = exchange.Span = GenAi.Start(exchange);
-        request = exchange.Chat!;
-        var variables = document.RootElement.TryGetProperty("variables", out var given) ? given : (JsonElement?)null;
+        var request = exchange.Chat!;
+        var variables = body.TryGetProperty("variables", out var given) ? given : (JsonElement?)null;
         var contract = exchange.Assigned.Release.Contract?.Content;
         var applied = ContractApplication.Apply(contract ?? NoContract, request.Messages, variables, request.Tools);
         if ((exchange.Blocked ? ApiError.ContentFiltered() : RefusalOf(request, contract, applied.Refusal)) is { } refusal)
         {
             await EndAsync(exchange, EndReason.Refused, refusal.Status);
-            await AnswerAsync(context, refusal);
+            await AnswerAsync(context, exchange.Form.Translate(refusal));
             return;
         }
 
         var outbound = ContractedRequest.Of(request, contract, applied) with { CacheSalt = exchange.CacheSalt };
+        outbound = fit?.Invoke(outbound, contract) ?? outbound;
         await ServeAsync(context, exchange, model => OutboundChatBody.Write(outbound, model, outbound.Messages, contract), RoutingHash.OfPrefix(outbound.Messages));
     }
 
@@ -106,7 +117,11 @@ public sealed class ChatRoad(
     }
 
     /// <summary>Steps 2 and 3; null when the request was answered with an error.</summary>
-    private async Task<Exchange?> AdmitAsync(HttpContext context, InferenceRequest request, string id)
+    /// <param name="context">The request.</param>
+    /// <param name="request">Its checked body.</param>
+    /// <param name="id">The id of the reply.</param>
+    /// <param name="inherited">The unit of the conversation that it continues, or null where it begins one.</param>
+    internal async Task<Exchange?> AdmitAsync(HttpContext context, InferenceRequest request, string id, RandomisationUnit? inherited = null)
     {
         // 2 Who may ask; and what cannot be recorded is not served.
         var caller = context.Caller();
@@ -123,7 +138,8 @@ public sealed class ChatRoad(
         }
 
         // 3 Release and arm, limits, guards.
-        var unit = RandomisationUnit.Of(context.Request.Headers[RandomisationUnit.Header], request, id);
+        var conversation = context.Request.Headers[RandomisationUnit.Header].ToString();
+        var unit = conversation.Length == 0 && inherited is { } given ? given : RandomisationUnit.Of(conversation, request, id);
         if (routing.Current.Choose(request.Model, unit) is not { } assigned)
         {
             await AnswerAsync(context, ApiError.ModelNotFound(request.Model));
@@ -176,12 +192,17 @@ public sealed class ChatRoad(
             if (await workers.ForwardAsync(context, exchange, body, prefix, EndAsync) is { } failure)
             {
                 await EndAsync(failure.Status < 500 ? EndReason.Refused : EndReason.WorkerFailed, failure.Status);
-                await AnswerAsync(context, failure);
+                await AnswerAsync(context, exchange.Form.Translate(failure));
             }
         }
         finally
         {
             // 7 Whatever is left: the client is gone, or the worker broke off where nothing could be said any more.
+            if (!exchange.Ended)
+            {
+                await exchange.Form.AbandonAsync();
+            }
+
             await EndAsync(
                 context.RequestAborted.IsCancellationRequested ? EndReason.ClientGone : EndReason.WorkerFailed,
                 context.RequestAborted.IsCancellationRequested ? StatusCodes.Status499ClientClosedRequest : context.Response.StatusCode);

@@ -21,6 +21,9 @@ internal sealed class ChatTransformer(
     /// <summary>Why the worker's reply was not passed on, or null.</summary>
     public ApiError? Failure { get; private set; }
 
+    /// <summary>True when another worker would not do better than <see cref="Failure"/>.</summary>
+    public bool IsFinal { get; private set; }
+
     /// <summary>How long the worker asked to be left alone, or null.</summary>
     public TimeSpan? RetryAfter { get; private set; }
 
@@ -97,7 +100,11 @@ internal sealed class ChatTransformer(
             await workerResponse.Content.LoadIntoBufferAsync(MaximumReplyBytes, cancellationToken);
             using var reply = JsonDocument.Parse(await workerResponse.Content.ReadAsByteArrayAsync(cancellationToken));
             var guarded = exchange.Guards is { LooksAtReplies: true } guards ? await guards.CheckAsync(reply.RootElement, cancellationToken) : null;
-            new ReplyRewriter(exchange).TryRewrite(reply.RootElement, output, guarded);
+            if (await exchange.Form.WriteWholeAsync(reply.RootElement, guarded, output) is { } refusal)
+            {
+                (Failure, IsFinal) = (refusal, true);
+                return false;
+            }
         }
         catch (Exception failure) when (failure is JsonException or InvalidOperationException or HttpRequestException or IOException)
         {

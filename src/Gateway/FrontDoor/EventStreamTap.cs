@@ -8,7 +8,7 @@ namespace Gateway.FrontDoor;
 
 /// <summary>
 /// Reads a worker's server-sent events and gives the client's in their place. A stream that breaks off before
-/// <c>[DONE]</c> ends with an error event and without <c>[DONE]</c>, so that no client takes a torn reply for a whole one.
+/// <c>[DONE]</c> ends with an error event and without the form's end mark, so that no client takes a torn reply for a whole one.
 /// The record is made before the end marker leaves, so whoever has seen the end of a reply can find its record.
 /// One reader; owns <paramref name="upstream"/>.
 /// </summary>
@@ -17,9 +17,7 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, ReplyDe
     private const int MaximumEventBytes = 1 << 20;
     private readonly PipeReader _events = PipeReader.Create(upstream);
     private readonly ArrayBufferWriter<byte> _data = new();
-    private readonly ArrayBufferWriter<byte> _json = new();
     private readonly ArrayBufferWriter<byte> _output = new();
-    private readonly ReplyRewriter _rewriter = new(exchange);
     private int _taken;
     private bool _finished;
 
@@ -203,14 +201,8 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, ReplyDe
             return;
         }
 
-        _json.ResetWrittenCount();
         var guarded = exchange.Guards is { LooksAtReplies: true } guards ? await guards.CheckAsync(document.RootElement, cancellationToken) : null;
-        if (_rewriter.TryRewrite(document.RootElement, _json, guarded))
-        {
-            _output.Write("data: "u8);
-            _output.Write(_json.WrittenSpan);
-            _output.Write("\n\n"u8);
-        }
+        exchange.Form.WriteChunk(document.RootElement, guarded, _output);
 
         // Nothing that follows may leave: the worker is told so when the connection closes.
         if (guarded is { EverythingBlocked: true })
@@ -228,20 +220,20 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, ReplyDe
             return;
         }
 
-        await end(ReplyRewriter.EndOf(exchange.FinishReason), StatusCodes.Status200OK);
-        ReplyWriter.WriteDone(_output);
-    }
-
-    private async ValueTask BreakOffAsync(ApiError error)
-    {
-        _finished = true;
-        await end(EndReason.WorkerFailed, StatusCodes.Status200OK);
-        _output.Write("data: "u8);
-        await using (var writer = new Utf8JsonWriter(_output, WireJson.WriterOptions))
+        if (await exchange.Form.CompleteAsync() is { } unfinished)
         {
-            error.WriteTo(writer);
+            await BreakOffAsync(unfinished, ReplyRewriter.EndOf(exchange.FinishReason));
+            return;
         }
 
-        _output.Write("\n\n"u8);
+        await end(ReplyRewriter.EndOf(exchange.FinishReason), StatusCodes.Status200OK);
+        exchange.Form.WriteEnd(_output);
+    }
+
+    private async ValueTask BreakOffAsync(ApiError error, EndReason reason = EndReason.WorkerFailed)
+    {
+        _finished = true;
+        await end(reason, StatusCodes.Status200OK);
+        await exchange.Form.WriteFailureAsync(exchange.Form.Translate(error), _output);
     }
 }

@@ -20,6 +20,7 @@ public sealed class Exchange(string id, InferenceRequest request, RandomisationU
     private readonly DateTimeOffset _createdAt = clock.GetUtcNow();
     private long? _firstToken;
     private bool _asked;
+    private IReplyForm? _form;
     private int _ended;
 
     /// <summary>The response id the client sees.</summary>
@@ -60,6 +61,13 @@ public sealed class Exchange(string id, InferenceRequest request, RandomisationU
 
     /// <summary>The salt of the workers' prefix cache: owners share no prompts, whatever salt they give.</summary>
     public string? CacheSalt => Caller.CacheSalt is { } owners ? $"{owners}/{request.CacheSalt}" : request.CacheSalt;
+
+    /// <summary>How the reply is written for the client.</summary>
+    internal IReplyForm Form
+    {
+        get => _form ??= new ChatReplyForm(this);
+        set => _form = value;
+    }
 
     /// <summary>The worker that is answering, once one was picked.</summary>
     public WorkerState? Worker { get; set; }

@@ -22,11 +22,28 @@ internal sealed class ReplyRewriter(Exchange exchange)
     /// <param name="guarded">What guards let through of its texts, or null where none look at replies.</param>
     public bool TryRewrite(JsonElement reply, IBufferWriter<byte> output, GuardedChoices? guarded = null)
     {
-        var choices = reply.TryGetProperty("choices", out var given) && given.ValueKind == JsonValueKind.Array ? given : default;
         if (guarded is { IsEmpty: true })
         {
             return false;
         }
+
+        var choices = Note(reply, guarded);
+        if (exchange.Request is { Stream: true, IncludeUsage: false } && IsUsage(reply, choices))
+        {
+            return false;
+        }
+
+        using var writer = new Utf8JsonWriter(output, WireJson.WriterOptions);
+        Write(reply, writer, guarded);
+        return true;
+    }
+
+    /// <summary>Notes what the record needs of a completion or a chunk.</summary>
+    /// <exception cref="InvalidOperationException">A member has another type than the dialect says.</exception>
+    /// <returns>Its choices; undefined when it has none.</returns>
+    public JsonElement Note(JsonElement reply, GuardedChoices? guarded)
+    {
+        var choices = reply.TryGetProperty("choices", out var given) && given.ValueKind == JsonValueKind.Array ? given : default;
 
         if (choices.ValueKind == JsonValueKind.Array)
         {
@@ -39,16 +56,15 @@ internal sealed class ReplyRewriter(Exchange exchange)
         if (reply.TryGetProperty("usage", out var usage) && usage.ValueKind == JsonValueKind.Object)
         {
             exchange.Usage = new(Count(usage, "prompt_tokens"), Count(usage, "completion_tokens"));
-            if (exchange.Request is { Stream: true, IncludeUsage: false } && choices.ValueKind == JsonValueKind.Array && choices.GetArrayLength() == 0)
-            {
-                return false;
-            }
         }
 
-        using var writer = new Utf8JsonWriter(output, WireJson.WriterOptions);
-        Write(reply, writer, guarded);
-        return true;
+        return choices;
     }
+
+    /// <summary>True for the chunk that brings the usage and nothing else.</summary>
+    private static bool IsUsage(JsonElement reply, JsonElement choices) =>
+        choices.ValueKind == JsonValueKind.Array && choices.GetArrayLength() == 0
+        && reply.TryGetProperty("usage", out var usage) && usage.ValueKind == JsonValueKind.Object;
 
     private void Write(JsonElement reply, Utf8JsonWriter writer, GuardedChoices? guarded)
     {

@@ -147,7 +147,7 @@ public sealed class WorkerRoad(
 
             // A worker that is overloaded, or whose adapter is on its way, works.
             worked = error.Status < 500 || error.Status == StatusCodes.Status503ServiceUnavailable;
-            return new(error, lostAdapter, attempt.RetryAfter);
+            return new(error, lostAdapter, attempt.RetryAfter, attempt.IsFinal);
         }
         finally
         {

@@ -1,0 +1,57 @@
+using System.Buffers;
+using System.Text.Json;
+using Gateway.Api.Wire;
+using Gateway.Guards;
+
+namespace Gateway.FrontDoor;
+
+/// <summary>Chat and text completions: the worker's own objects, rewritten; a stream of data lines that ends with <c>[DONE]</c>.</summary>
+internal sealed class ChatReplyForm(Exchange exchange) : IReplyForm
+{
+    private readonly ArrayBufferWriter<byte> _json = new();
+    private readonly ReplyRewriter _rewriter = new(exchange);
+
+    /// <inheritdoc/>
+    public ApiError Translate(ApiError error) => error;
+
+    /// <inheritdoc/>
+    public ValueTask<ApiError?> WriteWholeAsync(JsonElement reply, GuardedChoices? guarded, IBufferWriter<byte> output)
+    {
+        _rewriter.TryRewrite(reply, output, guarded);
+        return default;
+    }
+
+    /// <inheritdoc/>
+    public void WriteChunk(JsonElement chunk, GuardedChoices? guarded, IBufferWriter<byte> output)
+    {
+        _json.ResetWrittenCount();
+        if (_rewriter.TryRewrite(chunk, _json, guarded))
+        {
+            output.Write("data: "u8);
+            output.Write(_json.WrittenSpan);
+            output.Write("\n\n"u8);
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<ApiError?> CompleteAsync() => default;
+
+    /// <inheritdoc/>
+    public void WriteEnd(IBufferWriter<byte> output) => ReplyWriter.WriteDone(output);
+
+    /// <inheritdoc/>
+    public ValueTask WriteFailureAsync(ApiError error, IBufferWriter<byte> output)
+    {
+        output.Write("data: "u8);
+        using (var writer = new Utf8JsonWriter(output, WireJson.WriterOptions))
+        {
+            error.WriteTo(writer);
+        }
+
+        output.Write("\n\n"u8);
+        return default;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask AbandonAsync() => default;
+}
