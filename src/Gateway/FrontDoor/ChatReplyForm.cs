@@ -40,16 +40,15 @@ internal sealed class ChatReplyForm(Exchange exchange) : IReplyForm
     public void WriteEnd(IBufferWriter<byte> output) => ReplyWriter.WriteDone(output);
 
     /// <inheritdoc/>
-    public ValueTask WriteFailureAsync(ApiError error, IBufferWriter<byte> output)
+    public async ValueTask WriteFailureAsync(ApiError error, IBufferWriter<byte> output)
     {
         output.Write("data: "u8);
-        using (var writer = new Utf8JsonWriter(output, WireJson.WriterOptions))
+        await using (var writer = new Utf8JsonWriter(output, WireJson.WriterOptions))
         {
             error.WriteTo(writer);
         }
 
         output.Write("\n\n"u8);
-        return default;
     }
 
     /// <inheritdoc/>

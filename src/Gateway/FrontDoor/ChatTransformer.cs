@@ -14,7 +14,7 @@ namespace Gateway.FrontDoor;
 /// <see cref="Failure"/>, so that the road can try another worker.
 /// </summary>
 internal sealed class ChatTransformer(
-    Exchange exchange, WorkerClient client, int bodyLength, ReplyDeadline deadline, Func<EndReason, int, ValueTask> end) : HttpTransformer
+    Exchange exchange, WorkerClient client, byte[] body, ReplyDeadline deadline, Func<EndReason, int, ValueTask> end) : HttpTransformer
 {
     private const long MaximumReplyBytes = 16 << 20;
 
@@ -36,7 +36,7 @@ internal sealed class ChatTransformer(
     {
         proxyRequest.RequestUri = new Uri(new Uri(destinationPrefix), exchange.Path);
         proxyRequest.Content!.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-        proxyRequest.Content.Headers.ContentLength = bodyLength;
+        proxyRequest.Options.Set(WholeBodyHandler.Body, body);
         client.Authorize(proxyRequest);
         TraceContext.Propagate(httpContext.Request, proxyRequest);
         proxyRequest.Headers.TryAddWithoutValidation("x-request-id", httpContext.TraceIdentifier);
@@ -55,9 +55,9 @@ internal sealed class ChatTransformer(
         WorkerStatus = (int)proxyResponse.StatusCode;
         if (!proxyResponse.IsSuccessStatusCode)
         {
-            var body = await proxyResponse.Content.ReadAsByteArrayAsync(cancellationToken);
+            var said = await proxyResponse.Content.ReadAsByteArrayAsync(cancellationToken);
             RetryAfter = proxyResponse.Headers.RetryAfter?.Delta;
-            Failure = WorkerErrors.Read(WorkerStatus, body, RetryAfter);
+            Failure = WorkerErrors.Read(WorkerStatus, said, RetryAfter);
             return false;
         }
 

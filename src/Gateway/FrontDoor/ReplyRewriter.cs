@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Gateway.Api.Wire;
 using Gateway.Domain.Interactions;
@@ -12,6 +13,8 @@ namespace Gateway.FrontDoor;
 /// </summary>
 internal sealed class ReplyRewriter(Exchange exchange)
 {
+    private Utf8JsonWriter? _writer;
+
     /// <summary>
     /// Writes a completion or a chunk of a stream. Returns false, with nothing written, for the usage chunk of a client that
     /// did not ask for it.
@@ -33,8 +36,16 @@ internal sealed class ReplyRewriter(Exchange exchange)
             return false;
         }
 
-        using var writer = new Utf8JsonWriter(output, WireJson.WriterOptions);
-        Write(reply, writer, guarded);
+        if (_writer is null)
+        {
+            _writer = new Utf8JsonWriter(output, WireJson.WriterOptions);
+        }
+        else
+        {
+            _writer.Reset(output);
+        }
+
+        Write(reply, _writer, guarded);
         return true;
     }
 
@@ -69,36 +80,51 @@ internal sealed class ReplyRewriter(Exchange exchange)
     private void Write(JsonElement reply, Utf8JsonWriter writer, GuardedChoices? guarded)
     {
         writer.WriteStartObject();
-        writer.WriteString("id", exchange.Id);
+        writer.WriteString("id"u8, exchange.Id);
         foreach (var member in reply.EnumerateObject())
         {
-            switch (member.Name)
+            if (member.NameEquals("created"u8))
             {
-                case "created":
-                    writer.WriteNumber("created", exchange.Created);
-                    break;
-                case "model":
-                    writer.WriteString("model", exchange.Request.Model);
-                    break;
-                case "choices" when exchange.Chat?.UsesFunctionCall == true:
-                    FunctionCallForm.WriteChoices(writer, member.Value);
-                    break;
-                case "usage" when exchange.Request is { Stream: true, IncludeUsage: false }:
-                case "id" or "adapter_generation" or "contract":
-                    break;
-                case "choices" when guarded is not null && member.Value.ValueKind == JsonValueKind.Array:
-                    guarded.WriteTo(writer, member.Value);
-                    break;
-                default:
-                    member.WriteTo(writer);
-                    break;
+                writer.WriteNumber("created"u8, exchange.Created);
+            }
+            else if (member.NameEquals("model"u8))
+            {
+                writer.WriteString("model"u8, exchange.Request.Model);
+            }
+            else if (member.NameEquals("choices"u8) && exchange.Chat?.UsesFunctionCall == true)
+            {
+                FunctionCallForm.WriteChoices(writer, member.Value);
+            }
+            else if (member.NameEquals("choices"u8) && guarded is not null && member.Value.ValueKind == JsonValueKind.Array)
+            {
+                guarded.WriteTo(writer, member.Value);
+            }
+            else if (!IsOurs(member))
+            {
+                // As the worker wrote it: nothing is decoded to be encoded again.
+                if (JsonMarshal.GetRawUtf8PropertyName(member) is var name && name.Contains((byte)'\\'))
+                {
+                    writer.WritePropertyName(member.Name);
+                }
+                else
+                {
+                    writer.WritePropertyName(name);
+                }
+
+                writer.WriteRawValue(JsonMarshal.GetRawUtf8Value(member.Value), skipInputValidation: true);
             }
         }
 
-        writer.WriteString("adapter_generation", exchange.Assigned.Release.Release.Generation);
-        writer.WriteString("contract", exchange.Contract);
+        writer.WriteString("adapter_generation"u8, exchange.Assigned.Release.Release.Generation);
+        writer.WriteString("contract"u8, exchange.Contract);
         writer.WriteEndObject();
+        writer.Flush();
     }
+
+    /// <summary>True for members that the client gets from here, or did not ask for.</summary>
+    private bool IsOurs(JsonProperty member) =>
+        member.NameEquals("id"u8) || member.NameEquals("adapter_generation"u8) || member.NameEquals("contract"u8)
+        || (member.NameEquals("usage"u8) && exchange.Request is { Stream: true, IncludeUsage: false });
 
     private void NoteChoice(JsonElement choice, GuardedChoices? guarded)
     {

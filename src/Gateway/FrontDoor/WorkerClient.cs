@@ -25,7 +25,7 @@ public sealed class WorkerClient(string? token, TimeSpan connectTimeout) : IDisp
     private static readonly TimeSpan WarmTimeout = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromMinutes(5);
 
-    private readonly HttpMessageInvoker _invoker = new(new SocketsHttpHandler
+    private readonly HttpMessageInvoker _invoker = new(new WholeBodyHandler(new SocketsHttpHandler
     {
         UseProxy = false,
         UseCookies = false,
@@ -36,7 +36,7 @@ public sealed class WorkerClient(string? token, TimeSpan connectTimeout) : IDisp
         ActivityHeadersPropagator = null,
         ConnectTimeout = connectTimeout,
         PooledConnectionIdleTimeout = TimeSpan.FromMinutes(1),
-    });
+    }));
 
     /// <summary>The connections, for YARP's forwarder.</summary>
     public HttpMessageInvoker Invoker => _invoker;

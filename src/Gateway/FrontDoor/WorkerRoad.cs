@@ -104,11 +104,8 @@ public sealed class WorkerRoad(
 
             exchange.Worker = worker;
             var model = adapterModel ?? worker.BaseModel!;
-            var body = write(model);
-            context.Request.Body = new MemoryStream(body);
-            context.Request.ContentLength = body.Length;
             using var deadline = new ReplyDeadline(limits, exchange, clock, context.RequestAborted);
-            var attempt = new ChatTransformer(exchange, client, body.Length, deadline, end);
+            var attempt = new ChatTransformer(exchange, client, write(model), deadline, end);
             exchange.AskingWorker();
             ForwarderError forwarded;
             using (worker.Begin(model))

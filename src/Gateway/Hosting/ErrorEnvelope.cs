@@ -14,13 +14,17 @@ public sealed partial class ErrorEnvelope(RequestDelegate next, RequestLimits li
     private const string RequestIdHeader = "x-request-id";
     private const int MaximumRequestIdLength = 128;
 
+    // Random once for the process: a request's id must be unique, not secret.
+    private static readonly string ProcessId = $"{Guid.NewGuid():N}";
+    private static long _requests;
+
     /// <summary>Runs the request.</summary>
     public async Task InvokeAsync(HttpContext context)
     {
         var given = context.Request.Headers[RequestIdHeader].ToString();
         context.TraceIdentifier = given.Length is > 0 and <= MaximumRequestIdLength && given.All(c => c is > ' ' and <= '~')
             ? given
-            : $"req_{Guid.NewGuid():N}";
+            : $"req_{ProcessId}{Interlocked.Increment(ref _requests):x8}";
         context.Response.Headers[RequestIdHeader] = context.TraceIdentifier;
         context.Response.OnStarting(static state => WriteDuration(((HttpContext, long))state), (context, Stopwatch.GetTimestamp()));
 

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Gateway.Api.Wire;
 
@@ -82,7 +83,7 @@ public readonly record struct JsonBody(JsonDocument? Document, ApiError? Error)
             return new(null, ApiError.InvalidJson($"error at line {failure.LineNumber + 1}, byte {failure.BytePositionInLine}."));
         }
 
-        if (HasOnlyValidText(document.RootElement))
+        if ((Utf8.IsValid(utf8.Span) && utf8.Span.IndexOf("\\u"u8) < 0) || HasOnlyValidText(document.RootElement))
         {
             return new(document, null);
         }
@@ -112,7 +113,7 @@ public readonly record struct JsonBody(JsonDocument? Document, ApiError? Error)
         return false;
     }
 
-    /// <summary>The parser accepts lone surrogates and broken UTF-8 inside strings; reading such a string throws.</summary>
+    /// <summary>The parser accepts lone surrogates, as escapes, and broken UTF-8 inside strings; reading such a string throws.</summary>
     private static bool HasOnlyValidText(JsonElement root)
     {
         try
