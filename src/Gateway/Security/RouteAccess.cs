@@ -94,6 +94,7 @@ internal sealed record RouteAccess(KeyScope Scopes, bool IsOpen, bool ForWorkers
         ["POST /v1/unload_lora_adapter"] = Operator,
         ["POST /v1/releases"] = Operator,
         ["GET /v1/releases"] = Operator,
+        ["DELETE /v1/models/{**id}"] = Operator,
         ["GET /v1/releases/{id}"] = Operator,
         ["GET /v1/deployments"] = Operator,
         ["POST /v1/deployments"] = Operator,

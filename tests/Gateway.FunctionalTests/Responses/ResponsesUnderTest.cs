@@ -46,9 +46,12 @@ internal static class ResponsesUnderTest
         return events;
     }
 
-    public static Task<IReadOnlyList<ResponseEvent>> StreamAsync(this GatewayUnderTest gateway, string input = "\"Hi\"", string more = "") =>
-        gateway.RespondAsync(input, ""","stream":true""" + more).ContinueWith(
-            sent => ReadEventsAsync(sent.Result), TestContext.Current.CancellationToken, TaskContinuationOptions.None, TaskScheduler.Default).Unwrap();
+    /// <summary>Streams a response to its end.</summary>
+    public static async Task<IReadOnlyList<ResponseEvent>> StreamAsync(this GatewayUnderTest gateway, string input = "\"Hi\"", string more = "")
+    {
+        using var response = await gateway.RespondAsync(input, ""","stream":true""" + more);
+        return await ReadEventsAsync(response);
+    }
 
     /// <summary>The JSON with ids and times replaced, for comparison as a whole.</summary>
     public static string Normal(JsonElement element) => System.Text.RegularExpressions.Regex.Replace(
