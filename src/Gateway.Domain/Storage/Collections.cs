@@ -36,6 +36,15 @@ public static class Collections
     /// <summary>Completions that callers asked to keep; key <c>arrival in milliseconds/response id</c>.</summary>
     public const string StoredCompletions = "stored-completions";
 
+    /// <summary>Responses that are kept; key = response id.</summary>
+    public const string Responses = "responses";
+
+    /// <summary>Which responses belong to a conversation; key <c>first response's id/response id</c>, the first itself left out.</summary>
+    public const string ResponseTrees = "response-trees";
+
+    /// <summary>When responses end; key <c>end in milliseconds/response id</c>.</summary>
+    public const string ResponseExpiries = "response-expiries";
+
     /// <summary>Audit entries; key = 20-digit sequence; the key <c>head</c> holds the newest entry.</summary>
     public const string Audit = "audit";
 

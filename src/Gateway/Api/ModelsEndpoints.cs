@@ -36,6 +36,25 @@ internal static class ModelsEndpoints
             routing.Current.Deployments.TryGetValue(Callers.Name(id), out var route) && MayUse(context, route)
                 ? ApiReply.Json(Card(route, routing.Current, baseModel), ApiJson.Default.ModelCard)
                 : ApiReply.Error(ApiError.ModelNotFound(Callers.Name(id))));
+        routes.MapDelete("/v1/models/{**id}", DeleteAsync);
+    }
+
+    /// <summary>Removes a deployment that serves an adapter; deployments are the operators', so only they may.</summary>
+    private static async Task<IResult> DeleteAsync(string id, HttpContext context, RoutingState routing, TrafficSwitch traffic)
+    {
+        var name = Callers.Name(id);
+        if (!routing.Current.Deployments.TryGetValue(name, out var route))
+        {
+            return ApiReply.Error(ApiError.ModelNotFound(name));
+        }
+
+        if (route.Stable.Release.Generation is null)
+        {
+            return ApiReply.Error(ApiError.Conflict("model_not_fine_tuned", $"The model '{name}' has no adapter, and only fine-tuned models can be deleted.", "model"));
+        }
+
+        var switched = await traffic.DeleteAsync(name, context.Actor(), "models.delete", context.RequestAborted);
+        return switched.Error is { } failure ? ApiReply.Error(failure) : ApiReply.Json(new(name, "model", true), ApiJson.Default.DeletedReply);
     }
 
     // A key sees the models it may use.

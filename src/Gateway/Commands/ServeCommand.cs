@@ -125,7 +125,7 @@ internal static class ServeCommand
             GATEWAY_WORKERS (comma-separated), GATEWAY_WORKER_TOKEN, GATEWAY_NAME, GATEWAY_WEIGHTS, GATEWAY_THREADS,
             GATEWAY_ADAPTER_MEMORY, GATEWAY_RETENTION (comma-separated), GATEWAY_REDACT (true), GATEWAY_ROLLOUT_HOLD, GATEWAY_ATTRIBUTION_WINDOW, GATEWAY_WORKER_ADAPTERS,
             GATEWAY_TRUSTED_ADAPTER_KEYS (comma-separated), GATEWAY_REQUIRE_SIGNED_ADAPTERS, GATEWAY_DRAIN_DELAY,
-            GATEWAY_DRAIN_LIMIT. Only there: GATEWAY_OPERATOR_KEY, an operator key for a first start on a network; see also
+            GATEWAY_DRAIN_LIMIT, GATEWAY_RESPONSE_DAYS, GATEWAY_RESPONSE_TURNS, GATEWAY_RESPONSE_BYTES. Only there: GATEWAY_OPERATOR_KEY, an operator key for a first start on a network; see also
             'gateway keys create'.
             """);
         AddOptionsTo(command);
@@ -135,7 +135,7 @@ internal static class ServeCommand
     /// <summary>Gives a command the options and the action of serve; the root command takes them, too.</summary>
     public static void AddOptionsTo(Command command)
     {
-        foreach (var option in (Option[])[Model, Data, Urls, Redis, Worker, WorkerToken, WorkerAdapters, TrustedAdapterKeys, RequireSignedAdapters, Name, Weights, Threads, AdapterMemory, Retention, Redact, RolloutHold, AttributionWindow, .. RoutingSettings.All, .. ProtectionSettings.All])
+        foreach (var option in (Option[])[Model, Data, Urls, Redis, Worker, WorkerToken, WorkerAdapters, TrustedAdapterKeys, RequireSignedAdapters, Name, Weights, Threads, AdapterMemory, Retention, Redact, RolloutHold, AttributionWindow, .. RoutingSettings.All, .. ProtectionSettings.All, .. ResponseSettings.All])
         {
             command.Options.Add(option);
         }
@@ -187,6 +187,7 @@ internal static class ServeCommand
                     Threads = parsed.GetValue(Threads),
                     AdapterBytes = parsed.GetValue(AdapterMemory) << 20,
                     Records = records,
+                    Responses = ResponseSettings.Read(parsed),
                     Learning = new LearningOptions
                     {
                         Rollout = Defaults with { Hold = parsed.GetValue(RolloutHold), AttributionWindow = parsed.GetValue(AttributionWindow) },

@@ -41,6 +41,9 @@ public sealed class Exchange(string id, InferenceRequest request, RandomisationU
     /// <summary>Where it was routed.</summary>
     public Assigned Assigned => assigned;
 
+    /// <summary>What a rollout assigned it by.</summary>
+    public RandomisationUnit Unit => unit;
+
     /// <summary>Unix seconds of its arrival.</summary>
     public long Created => _createdAt.ToUnixTimeSeconds();
 

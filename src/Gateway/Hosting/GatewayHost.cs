@@ -170,6 +170,7 @@ public sealed class GatewayHost : IAsyncDisposable
         routes.MapPost("/v1/chat/completions", (HttpContext context, ChatRoad road) => road.HandleAsync(context));
         routes.MapPost("/v1/completions", (HttpContext context, ChatRoad road) => road.HandleCompletionAsync(context));
         routes.MapPost("/v1/embeddings", Task<IResult> (HttpContext context, EmbeddingsRoad road) => road.HandleAsync(context));
+        routes.MapResponses();
         routes.MapStoredCompletions();
         routes.MapModels();
         routes.MapContracts();

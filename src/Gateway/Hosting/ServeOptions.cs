@@ -3,6 +3,7 @@ using Gateway.FrontDoor;
 using Gateway.Jobs;
 using Gateway.Model.Weights;
 using Gateway.Records;
+using Gateway.Responses;
 using Gateway.Worker;
 
 namespace Gateway.Hosting;
@@ -72,6 +73,9 @@ public sealed record ServeOptions
 
     /// <summary>What is kept of interactions and for how long.</summary>
     public RecordOptions Records { get; init; } = new();
+
+    /// <summary>How long responses are kept and how long their conversations may grow.</summary>
+    public ResponseOptions Responses { get; init; } = new();
 
     /// <summary>Settings of the learning loop; the model's folder and the threads are those above.</summary>
     public LearningOptions Learning { get; init; } = new();

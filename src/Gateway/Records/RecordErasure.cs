@@ -2,14 +2,15 @@ using System.Text.Json;
 using Gateway.Domain.Interactions;
 using Gateway.Domain.Storage;
 using Gateway.Hosting;
+using Gateway.Responses;
 
 namespace Gateway.Records;
 
 /// <summary>
-/// Takes interactions out of the records together with the feedback on them. Feedback goes first: while the interaction is
+/// Takes interactions out of the records together with the feedback on them and the responses that are kept of them. These go first: while the interaction is
 /// there, a call that was cut short finds it again and finishes. Thread-safe.
 /// </summary>
-public sealed class RecordErasure(IDocumentStore documents, IInteractionLog log, GatewayStore store)
+internal sealed class RecordErasure(IDocumentStore documents, IInteractionLog log, StoredResponses responses, GatewayStore store)
 {
     /// <summary>Erases them; durable when the task completes.</summary>
     /// <returns>How many interactions and feedback items were there.</returns>
@@ -25,6 +26,7 @@ public sealed class RecordErasure(IDocumentStore documents, IInteractionLog log,
                 writes.Add(new(Collections.FeedbackIds, item.Key[(interaction.Id.Length + 1)..], ExpectedVersion: null, Json: null));
             }
 
+            await responses.RemoveAsync(interaction.Id, cancellationToken);
             if (writes.Count > 0)
             {
                 await documents.CommitAsync(writes, cancellationToken);

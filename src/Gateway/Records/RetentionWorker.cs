@@ -7,7 +7,7 @@ namespace Gateway.Records;
 /// Erases interactions whose time is over, with their feedback. Several processes on one store may do so at once: what one
 /// has erased, the others pass over.
 /// </summary>
-public sealed partial class RetentionWorker(
+internal sealed partial class RetentionWorker(
     IInteractionLog log, RecordErasure erasure, RecordOptions options, TimeProvider clock, ILogger<RetentionWorker> logger) : BackgroundService
 {
     private const int BatchSize = 500;

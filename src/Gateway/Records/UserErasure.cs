@@ -4,6 +4,8 @@ using Gateway.Domain.Jobs;
 using Gateway.Domain.Storage;
 using Gateway.FrontDoor;
 using Gateway.Jobs;
+using Gateway.Responses;
+using Gateway.Security;
 using Gateway.Storage;
 using Gateway.Training;
 using Gateway.Training.Data;
@@ -11,14 +13,16 @@ using Gateway.Training.Data;
 namespace Gateway.Records;
 
 /// <summary>Removes an end user's content from the records and from the folders of finished training runs. Thread-safe.</summary>
-public sealed class UserErasure(
-    IInteractionLog log, InteractionRecorder recorder, RecordErasure erasure, TrainingJobs jobs, ControlPlane control, TimeProvider clock)
+internal sealed class UserErasure(
+    IInteractionLog log, InteractionRecorder recorder, RecordErasure erasure, StoredResponses responses, TrainingJobs jobs, ControlPlane control,
+    TimeProvider clock)
 {
     private const int BatchSize = 500;
     private static readonly string[] RowFiles = ["rows.jsonl", "dataset.jsonl"];
 
     /// <summary>
-    /// 1 replies that have ended are on record; 2 the interactions are found; 3 the training jobs that used them are named
+    /// 1 replies that have ended are on record; 2 the interactions are found, and with a response the whole conversation, whose later
+    /// turns repeat it; 3 the training jobs that used them are named
     /// and finished ones lose the rows; 4 interactions and feedback are erased; 5 the store's disk is cleaned; 6 the report
     /// is kept with an audit entry. A call that was cut short is simply repeated. Null when there is nothing of the user.
     /// </summary>
@@ -45,6 +49,8 @@ public sealed class UserErasure(
         {
             return null;
         }
+
+        await AddConversationsAsync(found, cancellationToken);
 
         // 3 Lineage.
         var ids = found.Select(interaction => interaction.Id).ToHashSet(StringComparer.Ordinal);
@@ -77,6 +83,21 @@ public sealed class UserErasure(
         return await control.ApplyAsync(
             actor, "user.erase", report.Id, $"{interactions} interactions; adapters trained on them: {(adapters.Count == 0 ? "none" : string.Join(", ", adapters))}",
             _ => Task.FromResult(new ControlDecision<ErasureReport>([write], report)), cancellationToken);
+    }
+
+    private async Task AddConversationsAsync(List<Interaction> found, CancellationToken cancellationToken)
+    {
+        var known = found.Select(interaction => interaction.Id).ToHashSet(StringComparer.Ordinal);
+        foreach (var id in known.Where(id => id.StartsWith(ResponseIdSigner.Response, StringComparison.Ordinal)).ToList())
+        {
+            foreach (var turn in await responses.TreeAsync(id, cancellationToken))
+            {
+                if (known.Add(turn) && await log.GetAsync(turn, cancellationToken) is { } interaction)
+                {
+                    found.Add(interaction);
+                }
+            }
+        }
     }
 
     /// <summary>Rows of the user in a run folder on this machine; those of a finished run are removed from its files.</summary>

@@ -4,7 +4,7 @@ using System.Text;
 namespace Gateway.Security;
 
 /// <summary>
-/// Issues and checks response ids: <c>chatcmpl-</c> or <c>cmpl-</c>, 24 random hex digits and 16 hex digits of an HMAC-SHA-256 over them.
+/// Issues and checks response ids: <c>chatcmpl-</c>, <c>cmpl-</c> or <c>resp_</c>, 24 random hex digits and 16 hex digits of an HMAC-SHA-256 over them.
 /// An id that verifies was issued by this installation, so feedback on it is worth keeping even before its record is
 /// visible; any other id is refused without a look-up. Immutable and thread-safe.
 /// </summary>
@@ -15,6 +15,12 @@ public sealed class ResponseIdSigner(ReadOnlyMemory<byte> secret)
 
     /// <summary>What ids of text completions begin with.</summary>
     public const string Completion = "cmpl-";
+
+    /// <summary>What ids of responses begin with.</summary>
+    public const string Response = "resp_";
+
+    /// <summary>Digits behind the prefix.</summary>
+    public const int Digits = NonceDigits + SignatureDigits;
 
     private const int NonceDigits = 24;
     private const int SignatureDigits = 16;
@@ -29,8 +35,9 @@ public sealed class ResponseIdSigner(ReadOnlyMemory<byte> secret)
     /// <summary>True when <paramref name="id"/> was issued with this secret.</summary>
     public bool Verify(string? id)
     {
-        var prefix = id?.StartsWith(Chat, StringComparison.Ordinal) == true ? Chat : Completion;
-        if (id is null || id.Length != prefix.Length + NonceDigits + SignatureDigits || !id.StartsWith(prefix, StringComparison.Ordinal))
+        var prefix = id?.StartsWith(Chat, StringComparison.Ordinal) == true ? Chat
+            : id?.StartsWith(Response, StringComparison.Ordinal) == true ? Response : Completion;
+        if (id is null || id.Length != prefix.Length + Digits || !id.StartsWith(prefix, StringComparison.Ordinal))
         {
             return false;
         }

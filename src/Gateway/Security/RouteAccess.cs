@@ -29,6 +29,20 @@ internal sealed record RouteAccess(KeyScope Scopes, bool IsOpen, bool ForWorkers
         ["GET /v1/models"] = Any(AnyKey),
         ["GET /v1/models/{**id}"] = Any(AnyKey),
 
+        // OpenAI's other dialect, with what is kept of its owner, and its parts that only say that they are not served.
+        ["POST /v1/responses"] = Any(KeyScope.Inference),
+        ["POST /v1/responses/input_tokens"] = Any(KeyScope.Inference),
+        ["GET /v1/responses/{id}"] = Any(KeyScope.Inference),
+        ["DELETE /v1/responses/{id}"] = Any(KeyScope.Inference),
+        ["GET /v1/responses/{id}/input_items"] = Any(KeyScope.Inference),
+        ["POST /v1/responses/{id}/cancel"] = Any(KeyScope.Inference),
+        ["GET /v1/responses"] = Any(KeyScope.Inference),
+        ["POST /v1/responses/compact"] = Any(KeyScope.Inference),
+        ["POST /v1/conversations"] = Any(KeyScope.Inference),
+        ["GET /v1/conversations/{**rest}"] = Any(KeyScope.Inference),
+        ["POST /v1/conversations/{**rest}"] = Any(KeyScope.Inference),
+        ["DELETE /v1/conversations/{**rest}"] = Any(KeyScope.Inference),
+
         // Records: of the key's own owner only.
         ["GET /v1/chat/completions"] = Any(KeyScope.Inference),
         ["GET /v1/chat/completions/{id}"] = Any(KeyScope.Inference),
@@ -80,6 +94,7 @@ internal sealed record RouteAccess(KeyScope Scopes, bool IsOpen, bool ForWorkers
         ["POST /v1/unload_lora_adapter"] = Operator,
         ["POST /v1/releases"] = Operator,
         ["GET /v1/releases"] = Operator,
+        ["DELETE /v1/models/{**id}"] = Operator,
         ["GET /v1/releases/{id}"] = Operator,
         ["GET /v1/deployments"] = Operator,
         ["POST /v1/deployments"] = Operator,

@@ -146,6 +146,19 @@ public sealed class RecordsApiTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_fine_tuned_model_can_be_deleted_and_the_base_cannot()
+    {
+        await _gateway.DeployAsync("team/tuned", null, await _gateway.ImportAdapterAsync(5));
+        using var deleted = await _gateway.Client.DeleteAsync("/v1/models/team/tuned", TestContext.Current.CancellationToken);
+        var reply = await GatewayUnderTest.ReadAsync(deleted);
+        Assert.Equal(("team/tuned", "model", true), (reply.GetProperty("id").GetString(), reply.GetProperty("object").GetString(), reply.GetProperty("deleted").GetBoolean()));
+        using var gone = await _gateway.Client.DeleteAsync("/v1/models/team/tuned", TestContext.Current.CancellationToken);
+        Assert.Equal("model_not_found", await GatewayUnderTest.ErrorCodeAsync(gone, 404));
+        using var plain = await _gateway.Client.DeleteAsync("/v1/models/starter", TestContext.Current.CancellationToken);
+        Assert.Equal("model_not_fine_tuned", await GatewayUnderTest.ErrorCodeAsync(plain, 409));
+    }
+
+    [Fact]
     public async Task A_broken_adapter_is_refused_without_telling_where_it_lies()
     {
         var folder = Path.Combine(_gateway.DataFolder, "import", "broken");

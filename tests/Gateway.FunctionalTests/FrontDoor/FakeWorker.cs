@@ -25,6 +25,9 @@ internal sealed class FakeWorker : IAsyncDisposable
     /// <summary>What happens after the chunks: "finish", "die" (when <see cref="Die"/> completes), "wait" (to finish when <see cref="Die"/> completes), "hang", "silence" (no end marker) or "mute" (not even headers).</summary>
     public string Ending { get; set; } = "finish";
 
+    /// <summary>Deltas as JSON that are streamed in place of <see cref="Chunks"/>, and the whole message that stands for them.</summary>
+    public (IReadOnlyList<string> Deltas, string Message)? Reply { get; set; }
+
     public string FinishReason { get; set; } = "stop";
 
     /// <summary>The fingerprint it lists; null as vLLM, which lists none.</summary>
@@ -137,7 +140,7 @@ internal sealed class FakeWorker : IAsyncDisposable
             context.Response.ContentType = "application/json";
             await context.Response.WriteAsync($$"""
                 {"id":"cmpl-of-the-worker","object":"chat.completion","created":1,"model":"{{model}}",
-                 "choices":[{"index":0,"message":{"role":"assistant","content":{{Quote(string.Concat(Chunks))}} },"logprobs":null,"finish_reason":"{{FinishReason}}"}],
+                 "choices":[{"index":0,"message":{{Reply?.Message ?? $$"""{"role":"assistant","content":{{Quote(string.Concat(Chunks))}} }"""}},"logprobs":null,"finish_reason":"{{FinishReason}}"}],
                  "usage":{"prompt_tokens":7,"completion_tokens":2,"total_tokens":9} }
                 """);
         }
@@ -147,9 +150,9 @@ internal sealed class FakeWorker : IAsyncDisposable
     {
         context.Response.ContentType = "text/event-stream";
         await SendAsync("""{"role":"assistant","content":""}""", "null");
-        foreach (var chunk in Chunks)
+        foreach (var delta in Reply?.Deltas ?? [.. Chunks.Select(chunk => $$"""{"content":{{Quote(chunk)}} }""")])
         {
-            await SendAsync($$"""{"content":{{Quote(chunk)}} }""", "null");
+            await SendAsync(delta, "null");
         }
 
         switch (Ending)

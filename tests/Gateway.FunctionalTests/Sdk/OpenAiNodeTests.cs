@@ -38,6 +38,22 @@ public sealed class OpenAiNodeTests
         Assert.All(lines, line => Assert.StartsWith("ok ", line, StringComparison.Ordinal));
     }
 
+    /// <summary>The responses API, on a real engine.</summary>
+    [Fact]
+    public async Task Responses_work_on_a_real_engine()
+    {
+        if (Ready() is not { } folder)
+        {
+            return;
+        }
+
+        await using var served = await ServedModel.StartAsync();
+        var lines = await RunAsync(folder, "responses.mjs", served.Host.Address, ServedModel.ToolDeployment);
+
+        Assert.Equal(14, lines.Length);
+        Assert.All(lines, line => Assert.StartsWith("ok ", line, StringComparison.Ordinal));
+    }
+
     private static string? Ready()
     {
         var folder = SourceFolder();

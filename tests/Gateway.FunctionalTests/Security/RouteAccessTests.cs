@@ -15,7 +15,9 @@ public sealed class RouteAccessTests : IAsyncLifetime
     [
         "POST /v1/chat/completions", "POST /v1/completions", "POST /v1/embeddings", "GET /v1/chat/completions", "GET /v1/chat/completions/{id}",
         "POST /v1/chat/completions/{id}", "DELETE /v1/chat/completions/{id}", "GET /v1/chat/completions/{id}/messages", "GET /v1/models", "GET /v1/models/{**id}", "GET /v1/interactions/{id}", "POST /v1/feedback", "GET /v1/feedback",
-        "DELETE /v1/feedback/{id}",
+        "DELETE /v1/feedback/{id}", "POST /v1/responses", "POST /v1/responses/input_tokens", "GET /v1/responses/{id}", "DELETE /v1/responses/{id}",
+        "GET /v1/responses/{id}/input_items", "POST /v1/responses/{id}/cancel", "GET /v1/responses", "POST /v1/responses/compact", "POST /v1/conversations",
+        "GET /v1/conversations/{**rest}", "POST /v1/conversations/{**rest}", "DELETE /v1/conversations/{**rest}",
     ];
 
     private KeyedGateway _gateway = null!;
@@ -64,7 +66,7 @@ public sealed class RouteAccessTests : IAsyncLifetime
     private Task<HttpResponseMessage> CallAsync(string call, string? key)
     {
         var parts = call.Split(' ');
-        var path = parts[1].Replace("{**id}", "x", StringComparison.Ordinal).Replace("{version:int}", "1", StringComparison.Ordinal);
+        var path = parts[1].Replace("{**id}", "x", StringComparison.Ordinal).Replace("{**rest}", "x", StringComparison.Ordinal).Replace("{version:int}", "1", StringComparison.Ordinal);
         path = System.Text.RegularExpressions.Regex.Replace(path, @"\{\w+\}", "x", System.Text.RegularExpressions.RegexOptions.None, TimeSpan.FromSeconds(1));
         var method = new HttpMethod(parts[0]);
         return _gateway.SendAsync(method, path, key, method == HttpMethod.Get || method == HttpMethod.Delete ? null : "{}");

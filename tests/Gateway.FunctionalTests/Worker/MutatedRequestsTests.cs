@@ -22,6 +22,8 @@ public sealed class MutatedRequestsTests
         ("/v1/completions", """{"model":"tiny","prompt":["one",[5,6]],"max_tokens":2,"n":1,"best_of":2,"echo":true,"logprobs":2,"stop":"z","seed":3}"""),
         ("/v1/completions", """{"model":"tiny","prompt":[1,2,3],"max_tokens":2,"stream":true,"suffix":null,"user":"u"}"""),
         ("/v1/embeddings", """{"model":"tiny","input":["one",[5,6]],"encoding_format":"base64","dimensions":32,"user":"u"}"""),
+        ("/v1/responses", """{"model":"tiny","input":[{"role":"user","content":[{"type":"input_text","text":"b"}]},{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"o"}],"instructions":"i","max_output_tokens":3,"stream":true,"metadata":{"k":"v"},"truncation":"auto","include":["message.output_text.logprobs"],"top_logprobs":2,"reasoning":{"effort":"low"},"store":true}"""),
+        ("/v1/responses", """{"model":"tiny","input":"e","max_output_tokens":9,"text":{"format":{"type":"json_schema","name":"r","strict":true,"schema":{"type":"object","properties":{"a":{"enum":["x","y"]}},"required":["a"]}},"verbosity":"low"},"tools":[{"type":"function","name":"f","parameters":{"type":"object"},"strict":false}],"tool_choice":"none","previous_response_id":null,"store":false,"user":"u"}"""),
         ("/tokenize", """{"model":"tiny","prompt":"one","add_special_tokens":true,"return_token_strs":true}"""),
         ("/detokenize", """{"model":"tiny","tokens":[5,6,7]}"""),
         ("/v1/load_lora_adapter", """{"lora_name":"a","lora_path":"nowhere","load_inplace":true}"""),

@@ -47,6 +47,41 @@ public sealed record ApiError(int Status, string Type, string Code, string Messa
     public static ApiError UnsupportedContent(string param, string kind) =>
         new(400, InvalidRequest, "unsupported_content", $"Content of type '{kind}' is not supported. Send text parts only.", param);
 
+    /// <summary>400: an input item of a kind that is not served.</summary>
+    public static ApiError UnsupportedItem(string param, string kind) =>
+        new(400, InvalidRequest, "unsupported_item", $"Items of type '{kind}' are not supported. Send messages, function calls and their outputs.", param);
+
+    /// <summary>400: a tool that is no function.</summary>
+    public static ApiError UnsupportedTool(string param, string kind) =>
+        new(400, InvalidRequest, "unsupported_tool", $"Tools of type '{kind}' are not supported. Use tools of type 'function'.", param);
+
+    /// <summary>400: the items of a conversation do not fit together.</summary>
+    public static ApiError InvalidInput(string problem) => new(400, InvalidRequest, "invalid_value", problem, "input");
+
+    /// <summary>400: the response to continue cannot be continued by this caller; whether it exists is not said.</summary>
+    public static ApiError PreviousResponseNotFound(string id) =>
+        new(400, InvalidRequest, "previous_response_not_found", $"Previous response with id '{id}' not found. Send the whole conversation as 'input' instead.", "previous_response_id");
+
+    /// <summary>400: a conversation has grown beyond its limit.</summary>
+    public static ApiError ChainTooLong(string limit) =>
+        new(400, InvalidRequest, "chain_too_long", $"A conversation may hold at most {limit}. Begin a new one with a shorter history as 'input'.", "previous_response_id");
+
+    /// <summary>404: no such response for this caller.</summary>
+    public static ApiError ResponseNotFound(string id) =>
+        new(404, InvalidRequest, "not_found", $"Response with id '{id}' not found. Check the id; responses are kept for a time, and not at all with 'store': false.");
+
+    /// <summary>404: no such stored item for this caller.</summary>
+    public static ApiError ItemNotFound(string id) =>
+        new(404, InvalidRequest, "not_found", $"Item with id '{id}' not found. Items are not persisted when `store` is set to false. Send the item itself.", "input");
+
+    /// <summary>400: only background responses can be cancelled, and there are none.</summary>
+    public static ApiError NotCancellable() =>
+        new(400, InvalidRequest, "invalid_value", "Only background responses can be cancelled. Close the connection to stop a reply.");
+
+    /// <summary>404: a part of OpenAI's API that is not served.</summary>
+    public static ApiError UnsupportedEndpoint(string method, string path, string hint) =>
+        new(404, InvalidRequest, "unsupported_endpoint", $"{method} {path} is not supported by this server. {hint}");
+
     /// <summary>400: a JSON Schema construct that cannot be honoured.</summary>
     public static ApiError UnsupportedSchema(string param, string pointer, string problem) =>
         new(400, InvalidRequest, "unsupported_schema", $"The schema cannot be enforced: '{(pointer.Length == 0 ? "#" : pointer)}' {problem}.", param);
