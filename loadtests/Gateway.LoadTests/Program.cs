@@ -18,6 +18,8 @@ if (args is ["instant-worker", var port])
     ("gateway-kill", () => GatewayScenarios.KillLoopAsync(CancellationToken.None)),
     ("records", () => RecordsScenario.RunAsync(CancellationToken.None)),
     ("front-door", () => FrontDoorScenario.RunAsync(args, CancellationToken.None)),
+    ("resilience", () => ResilienceScenario.RunAsync(CancellationToken.None)),
+    ("adapters", () => AdapterCycleScenario.RunAsync(TimeSpan.FromMinutes(5), CancellationToken.None)),
     ("swap", () => SwapScenario.RunAsync(TimeSpan.FromSeconds(60), CancellationToken.None)),
 ];
 

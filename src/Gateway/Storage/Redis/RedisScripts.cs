@@ -59,8 +59,8 @@ internal static class RedisScripts
         """;
 
     /// <summary>
-    /// KEYS: stream, ids, then per record its four sets as in <see cref="Append"/>. ARGV: ids. Returns how many were there. The
-    /// stream is trimmed to its oldest entry, which frees the memory of what was erased before it.
+    /// KEYS: stream, ids, then per record its four sets as in <see cref="Append"/>. ARGV: ids. Returns how many were there. A
+    /// stream gives back the memory of a node, about a hundred entries, with the last entry of it.
     /// </summary>
     public const string Erase = """
         local erased = 0
@@ -75,8 +75,6 @@ internal static class RedisScripts
             erased = erased + 1
           end
         end
-        local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-        if oldest then redis.call('XTRIM', KEYS[1], 'MINID', oldest[1]) end
         return erased
         """;
 

@@ -7,6 +7,7 @@ using Gateway.Storage;
 using Gateway.Storage.Redis;
 using Gateway.TestKit.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
+using StackExchange.Redis;
 using Xunit;
 
 namespace Gateway.UnitTests.Host.Storage;
@@ -71,6 +72,35 @@ public sealed class RedisStoreTests : IDisposable
         var ids = await store.ReadAsync(0, Token).Select(logged => logged.Interaction.Id).ToListAsync(Token);
         Assert.Equal(appended.Order(StringComparer.Ordinal), ids.Order(StringComparer.Ordinal));
         Assert.Equal(new DocumentChange("", ""), await changes.FirstAsync(change => change.Collection.Length == 0, Token));
+    }
+
+    /// <summary>Retention takes entries from the front: the stream is shorter by them, and no index knows them any more.</summary>
+    [Fact]
+    public async Task Erase_OldestEntries_TrimsTheStreamAndItsIndexes()
+    {
+        await using var store = await ConnectAsync(new RedisStoreOptions());
+        for (var i = 0; i < 500; i++)
+        {
+            await store.AppendAsync(MakeInteraction($"i{i}") with { User = "ann", Flags = ["empty"] }, Token);
+        }
+
+        await store.FlushAsync(Token);
+        using var client = await ConnectionMultiplexer.ConnectAsync(server.Address);
+        var redis = client.GetDatabase();
+        var keys = new RedisKeys("gateway");
+        var before = (long)await redis.ExecuteAsync("MEMORY", "USAGE", keys.Interactions, "SAMPLES", "0");
+        var oldest = await store.ReadAsync(0, Token).Take(450).Select(logged => logged.Interaction).ToListAsync(Token);
+        Assert.Equal(450, await store.EraseAsync(oldest, Token));
+
+        Assert.Equal(50, (long)await redis.ExecuteAsync("XLEN", keys.Interactions));
+        Assert.InRange((long)await redis.ExecuteAsync("MEMORY", "USAGE", keys.Interactions, "SAMPLES", "0"), 1, before / 2);
+        Assert.Equal(50, await redis.HashLengthAsync(keys.InteractionIds));
+        foreach (var set in keys.Listings("demo", "ann"))
+        {
+            Assert.Equal(50, await redis.SortedSetLengthAsync(set));
+        }
+
+        Assert.Equal("i450", (await store.ReadAsync(0, Token).FirstAsync(Token)).Interaction.Id);
     }
 
     private static int Parse(Document document) => int.Parse(document.Json.Span, CultureInfo.InvariantCulture);
