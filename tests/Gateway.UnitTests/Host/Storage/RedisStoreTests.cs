@@ -81,7 +81,7 @@ public sealed class RedisStoreTests : IDisposable
         await using var store = await ConnectAsync(new RedisStoreOptions());
         for (var i = 0; i < 500; i++)
         {
-            await store.AppendAsync(MakeInteraction($"i{i}") with { User = "ann", Flags = ["empty"] }, Token);
+            await store.AppendAsync(MakeInteraction($"i{i}") with { User = "ann", Flags = [new Flag(FlagKind.Empty, "no text")] }, Token);
         }
 
         await store.FlushAsync(Token);
