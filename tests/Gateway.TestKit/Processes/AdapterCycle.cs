@@ -97,7 +97,7 @@ public sealed class AdapterCycle(AdapterCycleOptions options, Action<string> pro
         var started = Stopwatch.GetTimestamp();
         while (Stopwatch.GetElapsedTime(started) < options.Duration)
         {
-            var due = options.Interval * (swaps + 1) - Stopwatch.GetElapsedTime(started);
+            var due = (options.Interval * (swaps + 1)) - Stopwatch.GetElapsedTime(started);
             await Task.Delay(due > TimeSpan.Zero ? due : TimeSpan.Zero, cancellationToken);
             var (deployment, next) = (swaps % options.Deployments, (swaps + options.Deployments) % options.Adapters);
             var before = Stopwatch.GetTimestamp();
