@@ -8,12 +8,12 @@ namespace Gateway.Engine.Scheduling;
 internal sealed class StepCost(int mostReplyRows)
 {
     /// <summary>
-    /// A step with a prompt in it shall take this many times as long as one without. The prompt then gets 1.3 of 2.3 parts of
+    /// A step with a prompt in it shall take this many times as long as one without. The prompt then gets 1.2 of 2.2 parts of
     /// the time and waits 1.8 times as long as with steps of its own, were small steps as efficient as large ones; as they are
     /// not, it waits less than three times as long, and one pause in a hundred between the tokens of replies is three to four
     /// times as long as usual.
     /// </summary>
-    private const double Stretch = 2.3;
+    private const double Stretch = 2.2;
 
     private const double Weight = 0.2;
 
