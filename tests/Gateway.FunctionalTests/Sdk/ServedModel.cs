@@ -2,6 +2,7 @@ using System.Net.Http.Json;
 using System.Text.Json;
 using Gateway.Hosting;
 using Gateway.TestKit;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Logging;
 using Xunit;
 
@@ -31,12 +32,23 @@ internal sealed class ServedModel : IAsyncDisposable
 
     public HttpClient Client { get; private set; } = null!;
 
-    public static async Task<ServedModel> StartAsync(int contextLength = 4096)
+    public TinyModel Model => _model;
+
+    public string DataFolder => _data.Path;
+
+    /// <param name="contextLength">Of the model, in tokens.</param>
+    /// <param name="configure">Adds services.</param>
+    public static async Task<ServedModel> StartAsync(int contextLength = 4096, Action<WebApplicationBuilder>? configure = null)
     {
         var served = new ServedModel(contextLength);
         served.Host = await GatewayHost.StartAsync(
             new ServeOptions { Model = served._model.Path, Data = served._data.Path, Url = "http://127.0.0.1:0", Threads = 1 },
-            builder => builder.Logging.ClearProviders(), TestContext.Current.CancellationToken);
+            builder =>
+            {
+                builder.Logging.ClearProviders();
+                configure?.Invoke(builder);
+            },
+            TestContext.Current.CancellationToken);
         served.Client = new HttpClient { BaseAddress = served.Host.Address };
         await served.PostAsync("/v1/contracts", new { name = "tools", content = new { chat_template = Template } });
         var release = await served.PostAsync("/v1/releases", new { contract = "tools@1" });
