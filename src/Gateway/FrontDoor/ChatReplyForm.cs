@@ -8,7 +8,6 @@ namespace Gateway.FrontDoor;
 /// <summary>Chat and text completions: the worker's own objects, rewritten; a stream of data lines that ends with <c>[DONE]</c>.</summary>
 internal sealed class ChatReplyForm(Exchange exchange) : IReplyForm
 {
-    private readonly ArrayBufferWriter<byte> _json = new();
     private readonly ReplyRewriter _rewriter = new(exchange);
 
     /// <inheritdoc/>
@@ -24,11 +23,8 @@ internal sealed class ChatReplyForm(Exchange exchange) : IReplyForm
     /// <inheritdoc/>
     public void WriteChunk(JsonElement chunk, GuardedChoices? guarded, IBufferWriter<byte> output)
     {
-        _json.ResetWrittenCount();
-        if (_rewriter.TryRewrite(chunk, _json, guarded))
+        if (_rewriter.TryRewrite(chunk, output, guarded, "data: "u8))
         {
-            output.Write("data: "u8);
-            output.Write(_json.WrittenSpan);
             output.Write("\n\n"u8);
         }
     }

@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Net.Http.Headers;
 using System.Text.Json;
 using Gateway.Api.Wire;
 using Gateway.Domain.Interactions;
@@ -16,7 +14,8 @@ namespace Gateway.FrontDoor;
 internal sealed class ChatTransformer(
     Exchange exchange, WorkerClient client, byte[] body, ReplyDeadline deadline, Func<EndReason, int, ValueTask> end) : HttpTransformer
 {
-    private const long MaximumReplyBytes = 16 << 20;
+    private const int MaximumReplyBytes = 16 << 20;
+    private const int ReadAhead = 4096;
 
     /// <summary>Why the worker's reply was not passed on, or null.</summary>
     public ApiError? Failure { get; private set; }
@@ -35,7 +34,6 @@ internal sealed class ChatTransformer(
         HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
     {
         proxyRequest.RequestUri = new Uri(new Uri(destinationPrefix), exchange.Path);
-        proxyRequest.Content!.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         proxyRequest.Options.Set(WholeBodyHandler.Body, body);
         client.Authorize(proxyRequest);
         TraceContext.Propagate(httpContext.Request, proxyRequest);
@@ -94,11 +92,12 @@ internal sealed class ChatTransformer(
 
     private async Task<bool> PassCompletionAsync(HttpResponse response, HttpResponseMessage workerResponse, CancellationToken cancellationToken)
     {
-        var output = new ArrayBufferWriter<byte>();
+        using var input = new PooledBuffer();
+        using var output = new PooledBuffer();
         try
         {
-            await workerResponse.Content.LoadIntoBufferAsync(MaximumReplyBytes, cancellationToken);
-            using var reply = JsonDocument.Parse(await workerResponse.Content.ReadAsByteArrayAsync(cancellationToken));
+            await ReadAsync(workerResponse.Content, input, cancellationToken);
+            using var reply = JsonDocument.Parse(input.Written);
             var guarded = exchange.Guards is { LooksAtReplies: true } guards ? await guards.CheckAsync(reply.RootElement, cancellationToken) : null;
             if (await exchange.Form.WriteWholeAsync(reply.RootElement, guarded, output) is { } refusal)
             {
@@ -114,9 +113,25 @@ internal sealed class ChatTransformer(
 
         response.StatusCode = StatusCodes.Status200OK;
         response.ContentType = "application/json";
-        response.ContentLength = output.WrittenCount;
-        workerResponse.Content = new ReadOnlyMemoryContent(output.WrittenMemory);
+        response.ContentLength = output.Count;
         await end(ReplyRewriter.EndOf(exchange.FinishReason), StatusCodes.Status200OK);
-        return true;
+        await response.BodyWriter.WriteAsync(output.Written, cancellationToken);
+
+        // The client has its reply; nothing is left for YARP to copy.
+        return false;
+    }
+
+    private static async Task ReadAsync(HttpContent content, PooledBuffer input, CancellationToken cancellationToken)
+    {
+        await using var stream = await content.ReadAsStreamAsync(cancellationToken);
+        int read;
+        while ((read = await stream.ReadAsync(input.GetMemory(ReadAhead), cancellationToken)) > 0)
+        {
+            input.Advance(read);
+            if (input.Count > MaximumReplyBytes)
+            {
+                throw new IOException($"The worker's reply is longer than {MaximumReplyBytes} bytes.");
+            }
+        }
     }
 }

@@ -7,11 +7,14 @@ namespace Gateway.FrontDoor;
 /// <summary>What is known of one choice while it passes by.</summary>
 internal sealed class ChoiceRecord
 {
-    private readonly StringBuilder _text = new();
     private readonly SortedDictionary<int, Call> _calls = [];
 
+    // A whole reply has one text, which is kept as it came; the builder is for streams.
+    private string? _only;
+    private StringBuilder? _text;
+
     /// <summary>Its text so far.</summary>
-    public string Text => _text.ToString();
+    public string Text => _text?.ToString() ?? _only ?? "";
 
     /// <summary>The reason it ended with, or null.</summary>
     public string? FinishReason { get; set; }
@@ -36,7 +39,17 @@ internal sealed class ChoiceRecord
     });
 
     /// <summary>Adds text.</summary>
-    public void AddText(string text) => _text.Append(text);
+    public void AddText(string text)
+    {
+        if (_only is null)
+        {
+            _only = text;
+            return;
+        }
+
+        _text ??= new StringBuilder(_only);
+        _text.Append(text);
+    }
 
     /// <summary>Adds whole calls or news of them.</summary>
     /// <exception cref="InvalidOperationException">A member has another type than the dialect says.</exception>

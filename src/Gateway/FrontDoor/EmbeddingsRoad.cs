@@ -131,7 +131,7 @@ public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, Worker
 
     private static byte[] Body(EmbeddingRequest request, string model)
     {
-        using var body = new MemoryStream();
+        using var body = new PooledBuffer();
         using (var writer = new Utf8JsonWriter(body, WireJson.WriterOptions))
         {
             writer.WriteStartObject();
@@ -146,7 +146,7 @@ public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, Worker
             writer.WriteEndObject();
         }
 
-        return body.ToArray();
+        return body.Written.ToArray();
     }
 
     private static JsonReply Answer(JsonElement reply, string model, Assigned assigned) => new(json =>

@@ -16,8 +16,8 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, ReplyDe
 {
     private const int MaximumEventBytes = 1 << 20;
     private readonly PipeReader _events = PipeReader.Create(upstream);
-    private readonly ArrayBufferWriter<byte> _data = new();
-    private readonly ArrayBufferWriter<byte> _output = new();
+    private readonly PooledBuffer _data = new(2048);
+    private readonly PooledBuffer _output = new();
     private int _taken;
     private bool _finished;
 
@@ -58,9 +58,9 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, ReplyDe
     /// <inheritdoc/>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        while (_taken == _output.WrittenCount && !_finished)
+        while (_taken == _output.Count && !_finished)
         {
-            _output.ResetWrittenCount();
+            _output.Clear();
             _taken = 0;
             try
             {
@@ -77,8 +77,8 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, ReplyDe
             }
         }
 
-        var count = Math.Min(buffer.Length, _output.WrittenCount - _taken);
-        _output.WrittenSpan.Slice(_taken, count).CopyTo(buffer.Span);
+        var count = Math.Min(buffer.Length, _output.Count - _taken);
+        _output.Written.Span.Slice(_taken, count).CopyTo(buffer.Span);
         _taken += count;
         return count;
     }
@@ -109,6 +109,8 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, ReplyDe
         {
             _events.Complete();
             upstream.Dispose();
+            _data.Dispose();
+            _output.Dispose();
         }
 
         base.Dispose(disposing);
@@ -137,7 +139,7 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, ReplyDe
             }
 
             _events.AdvanceTo(buffer.Start, buffer.End);
-            if (_output.WrittenCount > 0 || _finished)
+            if (_output.Count > 0 || _finished)
             {
                 return true;
             }
@@ -168,7 +170,7 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, ReplyDe
         bytes = bytes.EndsWith("\r"u8) ? bytes[..^1] : bytes;
         if (bytes.IsEmpty)
         {
-            return _data.WrittenCount == 0 ? ValueTask.CompletedTask : TakeEventAsync(cancellationToken);
+            return _data.Count == 0 ? ValueTask.CompletedTask : TakeEventAsync(cancellationToken);
         }
 
         if (bytes[0] == (byte)':')
@@ -187,14 +189,14 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, ReplyDe
 
     private async ValueTask TakeEventAsync(CancellationToken cancellationToken)
     {
-        if (_data.WrittenSpan.SequenceEqual("[DONE]"u8))
+        if (_data.Written.Span.SequenceEqual("[DONE]"u8))
         {
             await FinishAsync();
             return;
         }
 
-        using var document = JsonDocument.Parse(_data.WrittenMemory);
-        _data.ResetWrittenCount();
+        using var document = JsonDocument.Parse(_data.Written);
+        _data.Clear();
         if (document.RootElement.TryGetProperty("error", out var error) && error.ValueKind == JsonValueKind.Object)
         {
             await BreakOffAsync(WorkerErrors.FromEvent(error));

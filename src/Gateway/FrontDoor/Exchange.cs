@@ -129,7 +129,15 @@ public sealed class Exchange(string id, InferenceRequest request, RandomisationU
         EndedAs = reason;
         var first = _choices.GetValueOrDefault(0);
         var others = _choices.Where(choice => choice.Key > 0).Select(choice => choice.Value).ToList();
-        var interaction = new Interaction
+        var reply = reason == EndReason.Refused ? null : first?.Text ?? "";
+        var calls = first?.ToolCalls;
+        var timings = new Timings(
+            _firstToken is { } arrival ? clock.GetElapsedTime(_started, arrival).TotalMilliseconds : null,
+            clock.GetElapsedTime(_started).TotalMilliseconds);
+
+        // A whole reply comes at once: its first token says nothing that its total does not.
+        var judged = request.Stream ? timings : timings with { FirstTokenMs = null };
+        return new Interaction
         {
             Id = id,
             Kind = request is CompletionRequest ? InteractionKind.Completion : InteractionKind.Chat,
@@ -147,34 +155,23 @@ public sealed class Exchange(string id, InferenceRequest request, RandomisationU
             Owner = Caller.Owner,
             KeyId = Caller.KeyId,
             Messages = Messages,
-            Reply = reason == EndReason.Refused ? null : first?.Text ?? "",
+            Reply = reply,
             Tools = Chat?.Tools,
-            ToolCalls = first?.ToolCalls,
+            ToolCalls = calls,
             FinishReason = first?.FinishReason,
             OtherReplies = others.Count == 0 ? null : [.. others.Select(choice => new OtherReply(choice.Text, choice.ToolCalls, choice.FinishReason))],
             Metadata = request.Metadata,
             End = reason,
             Status = status,
             Usage = Usage,
-            Timings = new(
-                _firstToken is { } arrival ? clock.GetElapsedTime(_started, arrival).TotalMilliseconds : null,
-                clock.GetElapsedTime(_started).TotalMilliseconds),
+            Timings = timings,
             Streamed = request.Stream,
             Worker = Worker?.Name,
             OptOut = optOut,
-        };
-        return interaction with
-        {
             Flags =
             [
                 .. FlagPolicy.Judge(
-                    new(
-                        interaction.Reply, reason, status,
-
-                        // A whole reply comes at once: its first token says nothing that its total does not.
-                        request.Stream ? interaction.Timings : interaction.Timings with { FirstTokenMs = null },
-                        interaction.Messages,
-                        interaction.ToolCalls is not null),
+                    new(reply, reason, status, judged, Messages, calls is not null),
                     Chat is null ? null : assigned.Release.Schema, assigned.Release.Contract?.Content.Flags),
                 .. Guards?.Flags() ?? [],
             ],

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text.Json;
 using Gateway.Api.Wire;
 using Gateway.Domain.Contracts;
@@ -16,8 +15,6 @@ internal static class OutboundChatBody
     /// <summary>OpenAI's limit on stop strings, which workers enforce.</summary>
     public const int MaximumStopStrings = 4;
 
-    private const int InitialBytes = 2048;
-
     /// <summary>The caller's and the contract's stop strings, each once.</summary>
     public static IReadOnlyList<string> StopStrings(ChatCompletionRequest request, ContractContent? contract) =>
         [.. request.Stop.Concat(contract?.Sampling.Stop ?? []).Distinct(StringComparer.Ordinal)];
@@ -29,7 +26,7 @@ internal static class OutboundChatBody
     /// <param name="contract">The contract's content, or null.</param>
     public static byte[] Write(ChatCompletionRequest request, string model, IReadOnlyList<ChatMessage> messages, ContractContent? contract)
     {
-        var body = new ArrayBufferWriter<byte>(InitialBytes);
+        using var body = new PooledBuffer();
         using (var writer = new Utf8JsonWriter(body, WireJson.WriterOptions))
         {
             writer.WriteStartObject();
@@ -58,7 +55,7 @@ internal static class OutboundChatBody
             writer.WriteEndObject();
         }
 
-        return body.WrittenSpan.ToArray();
+        return body.Written.ToArray();
     }
 
     /// <summary>In the form that every worker knows: functions that may not be called are left out already.</summary>

@@ -9,7 +9,7 @@ internal static class OutboundCompletionBody
     /// <summary>Writes the body as UTF-8 JSON.</summary>
     public static byte[] Write(CompletionRequest request, string model)
     {
-        using var body = new MemoryStream();
+        using var body = new PooledBuffer();
         using (var writer = new Utf8JsonWriter(body, WireJson.WriterOptions))
         {
             writer.WriteStartObject();
@@ -34,7 +34,7 @@ internal static class OutboundCompletionBody
             writer.WriteEndObject();
         }
 
-        return body.ToArray();
+        return body.Written.ToArray();
     }
 
     /// <summary>Writes one prompt as it came, several as an array.</summary>

@@ -13,7 +13,7 @@ namespace Gateway.FrontDoor;
 /// </summary>
 internal sealed class ReplyRewriter(Exchange exchange)
 {
-    private Utf8JsonWriter? _writer;
+    private readonly Utf8JsonWriter _writer = new(Stream.Null, WireJson.WriterOptions);
 
     /// <summary>
     /// Writes a completion or a chunk of a stream. Returns false, with nothing written, for the usage chunk of a client that
@@ -23,7 +23,8 @@ internal sealed class ReplyRewriter(Exchange exchange)
     /// <param name="reply">The worker's object.</param>
     /// <param name="output">Gets the client's.</param>
     /// <param name="guarded">What guards let through of its texts, or null where none look at replies.</param>
-    public bool TryRewrite(JsonElement reply, IBufferWriter<byte> output, GuardedChoices? guarded = null)
+    /// <param name="prefix">What stands before the object, where one is written.</param>
+    public bool TryRewrite(JsonElement reply, IBufferWriter<byte> output, GuardedChoices? guarded, ReadOnlySpan<byte> prefix = default)
     {
         if (guarded is { IsEmpty: true })
         {
@@ -36,15 +37,8 @@ internal sealed class ReplyRewriter(Exchange exchange)
             return false;
         }
 
-        if (_writer is null)
-        {
-            _writer = new Utf8JsonWriter(output, WireJson.WriterOptions);
-        }
-        else
-        {
-            _writer.Reset(output);
-        }
-
+        output.Write(prefix);
+        _writer.Reset(output);
         Write(reply, _writer, guarded);
         return true;
     }

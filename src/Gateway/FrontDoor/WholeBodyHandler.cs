@@ -7,7 +7,7 @@ namespace Gateway.FrontDoor;
 /// </summary>
 internal sealed class WholeBodyHandler(HttpMessageHandler inner) : DelegatingHandler(inner)
 {
-    /// <summary>The whole body, which takes the place of the request's content; its type is kept.</summary>
+    /// <summary>The whole body, in JSON, which takes the place of the request's content.</summary>
     public static readonly HttpRequestOptionsKey<byte[]> Body = new("gateway.body");
 
     /// <inheritdoc/>
@@ -16,7 +16,7 @@ internal sealed class WholeBodyHandler(HttpMessageHandler inner) : DelegatingHan
         if (request.Options.TryGetValue(Body, out var body))
         {
             var whole = new ByteArrayContent(body);
-            whole.Headers.ContentType = request.Content!.Headers.ContentType;
+            whole.Headers.TryAddWithoutValidation("Content-Type", "application/json");
             request.Content = whole;
         }
 

@@ -25,6 +25,7 @@ internal sealed class FilesInteractions : IAsyncDisposable
 
     // Taken by whoever changes the log: appends, erasing, rewriting.
     private readonly Lock writing = new();
+    private readonly RecordWriter records = new();
 
     // Read by whoever goes from the index to the log; written while records are overwritten or the log is another file.
     private readonly ReaderWriterLockSlim layout = new();
@@ -160,7 +161,7 @@ internal sealed class FilesInteractions : IAsyncDisposable
             {
                 var first = index.LastSequence + 1;
                 var addresses = new long[fresh.Count];
-                log.Append([.. fresh.Select((interaction, i) => InteractionRecord.Write(first + i, interaction))], addresses);
+                log.Append(Write(first, fresh), addresses);
                 for (var i = 0; i < fresh.Count; i++)
                 {
                     index.Add(first + i, addresses[i], fresh[i].Id, fresh[i].Deployment, fresh[i].User, fresh[i].Flags.Count > 0);
@@ -175,6 +176,20 @@ internal sealed class FilesInteractions : IAsyncDisposable
         }
 
         return Task.CompletedTask;
+    }
+
+    private List<ReadOnlyMemory<byte>> Write(long first, List<Interaction> fresh)
+    {
+        records.Clear();
+        var ends = new int[fresh.Count];
+        for (var i = 0; i < fresh.Count; i++)
+        {
+            InteractionRecord.Write(records, first + i, fresh[i]);
+            ends[i] = records.Written.Length;
+        }
+
+        var written = records.Written;
+        return [.. ends.Select((end, i) => written[(i == 0 ? 0 : ends[i - 1])..end])];
     }
 
     private int Erase(IReadOnlyList<Interaction> interactions)

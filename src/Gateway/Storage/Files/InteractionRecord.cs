@@ -1,4 +1,5 @@
 using Gateway.Domain.Interactions;
+using Gateway.Domain.Json;
 
 namespace Gateway.Storage.Files;
 
@@ -36,16 +37,16 @@ internal readonly ref struct InteractionRecord
 
     public bool IsErased => Id.Length == 0;
 
-    /// <summary>The record of a new interaction.</summary>
-    public static ReadOnlyMemory<byte> Write(long sequence, Interaction interaction)
+    /// <summary>Writes the record of a new interaction.</summary>
+    public static void Write(RecordWriter writer, long sequence, Interaction interaction)
     {
-        var packed = PackedInteraction.Pack(interaction);
-        var writer = new RecordWriter(packed.Json.Length + 256)
+        var user = string.IsNullOrEmpty(interaction.User) ? null : interaction.User;
+        writer
             .Int64(sequence)
-            .Byte((byte)(WrittenMark | (packed.Flagged ? FlaggedMark : 0) | (packed.User is null ? 0 : UserMark)))
-            .String(packed.Id)
-            .String(packed.Deployment);
-        return (packed.User is null ? writer : writer.String(packed.User)).Bytes(packed.Json).Written;
+            .Byte((byte)(WrittenMark | (interaction.Flags.Count > 0 ? FlaggedMark : 0) | (user is null ? 0 : UserMark)))
+            .String(interaction.Id)
+            .String(interaction.Deployment);
+        (user is null ? writer : writer.String(user)).Json(interaction, DomainJson.Default.Interaction);
     }
 
     /// <summary>Reads a record; those of earlier versions have their user in the json only.</summary>

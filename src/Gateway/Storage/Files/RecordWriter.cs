@@ -1,12 +1,18 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 
 namespace Gateway.Storage.Files;
 
 /// <summary>Builds the payload of one log record: little-endian integers, strings and byte blocks with a length before them.</summary>
-internal sealed class RecordWriter(int capacity = 256)
+internal sealed class RecordWriter
 {
-    private readonly ArrayBufferWriter<byte> buffer = new(capacity);
+    private const int KeptBytes = 4 << 20;
+
+    private ArrayBufferWriter<byte> buffer = new(256);
+    private Utf8JsonWriter? json;
 
     /// <summary>What has been written.</summary>
     public ReadOnlyMemory<byte> Written => buffer.WrittenMemory;
@@ -39,6 +45,29 @@ internal sealed class RecordWriter(int capacity = 256)
         Int32(value.Length);
         buffer.Write(value);
         return this;
+    }
+
+    /// <summary>A byte block of JSON.</summary>
+    public RecordWriter Json<T>(T value, JsonTypeInfo<T> type)
+    {
+        var start = buffer.WrittenCount;
+        Int32(0);
+        json ??= new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = type.Options.Encoder });
+        json.Reset(buffer);
+        JsonSerializer.Serialize(json, value, type);
+        var written = MemoryMarshal.AsMemory(buffer.WrittenMemory).Span[start..];
+        BinaryPrimitives.WriteInt32LittleEndian(written, written.Length - sizeof(int));
+        return this;
+    }
+
+    /// <summary>Begins anew, in the same memory unless that has become very large; what was written before is gone.</summary>
+    public void Clear()
+    {
+        buffer.ResetWrittenCount();
+        if (buffer.Capacity > KeptBytes)
+        {
+            buffer = new(256);
+        }
     }
 
     private void Int32(int value)
