@@ -31,10 +31,11 @@ internal static partial class LoadGenerator
         var count = (int)(rate * seconds);
         var (first, whole) = (new double[count], new double[count]);
         var next = -1;
-        var start = Stopwatch.GetTimestamp() + (Stopwatch.Frequency / 20);
+        long start = 0;
+        using var ready = new Barrier(OpenConnections, _ => start = Stopwatch.GetTimestamp() + (Stopwatch.Frequency / 10));
         OnThreads(OpenConnections, () =>
         {
-            using var connection = new LoadConnection(port);
+            using var connection = Used(port, request, ready);
             prctl(SetTimerSlack, 1);
             while (Interlocked.Increment(ref next) is var i && i < count)
             {
@@ -46,6 +47,26 @@ internal static partial class LoadGenerator
             }
         });
         return Sorted(first, whole, seconds);
+    }
+
+    /// <summary>
+    /// A connection that has had its first reply, when all have: setting them up makes the server compile and allocate what
+    /// requests do not, and a client keeps its connections.
+    /// </summary>
+    private static LoadConnection Used(int port, byte[] request, Barrier ready)
+    {
+        try
+        {
+            var connection = new LoadConnection(port);
+            connection.Exchange(request);
+            ready.SignalAndWait();
+            return connection;
+        }
+        catch
+        {
+            ready.RemoveParticipant();
+            throw;
+        }
     }
 
     /// <summary>Each connection sends its next request when it has the reply to the one before.</summary>

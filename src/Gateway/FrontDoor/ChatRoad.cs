@@ -34,17 +34,10 @@ public sealed class ChatRoad(
     public async Task HandleAsync(HttpContext context)
     {
         // 1 Read and check.
-        var body = await JsonBody.ReadAsync(context.Request, limits.MaximumBodyBytes, context.RequestAborted);
-        using var document = body.Document;
-        if (document is null)
+        using var body = await RequestBody<ChatCompletionRequest>.ReadAsync(context, limits.MaximumBodyBytes, ChatCompletionRequest.TryParse);
+        if (body.Request is not { } request)
         {
             await AnswerAsync(context, body.Error!);
-            return;
-        }
-
-        if (!ChatCompletionRequest.TryParse(document.RootElement, out var request, out var invalid))
-        {
-            await AnswerAsync(context, invalid);
             return;
         }
 
@@ -52,7 +45,7 @@ public sealed class ChatRoad(
         if (await AdmitAsync(context, request, ids.Issue()) is { } exchange)
         {
             // 4 to 7.
-            await ServeChatAsync(context, exchange, document.RootElement);
+            await ServeChatAsync(context, exchange, body.Document!.RootElement);
         }
     }
 
@@ -85,17 +78,10 @@ public sealed class ChatRoad(
     /// <summary>Answers <c>POST /v1/completions</c>: the same steps without a contract, which is about messages.</summary>
     public async Task HandleCompletionAsync(HttpContext context)
     {
-        var body = await JsonBody.ReadAsync(context.Request, limits.MaximumBodyBytes, context.RequestAborted);
-        using var document = body.Document;
-        if (document is null)
+        using var body = await RequestBody<CompletionRequest>.ReadAsync(context, limits.MaximumBodyBytes, CompletionRequest.TryParse);
+        if (body.Request is not { } request)
         {
             await AnswerAsync(context, body.Error!);
-            return;
-        }
-
-        if (!CompletionRequest.TryParse(document.RootElement, out var request, out var invalid))
-        {
-            await AnswerAsync(context, invalid);
             return;
         }
 

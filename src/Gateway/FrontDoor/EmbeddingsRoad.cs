@@ -20,16 +20,10 @@ public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, Worker
     /// <summary>Answers the request.</summary>
     public async Task<IResult> HandleAsync(HttpContext context)
     {
-        var body = await JsonBody.ReadAsync(context.Request, limits.MaximumBodyBytes, context.RequestAborted);
-        using var document = body.Document;
-        if (document is null)
+        using var body = await RequestBody<EmbeddingRequest>.ReadAsync(context, limits.MaximumBodyBytes, EmbeddingRequest.TryParse);
+        if (body.Request is not { } request)
         {
             return new ApiErrorResult(body.Error!);
-        }
-
-        if (!EmbeddingRequest.TryParse(document.RootElement, out var request, out var invalid))
-        {
-            return new ApiErrorResult(invalid);
         }
 
         var caller = context.Caller();

@@ -29,17 +29,10 @@ internal sealed partial class ResponsesRoad(
     public async Task HandleAsync(HttpContext context)
     {
         // 1 Read and check.
-        var body = await JsonBody.ReadAsync(context.Request, limits.MaximumBodyBytes, context.RequestAborted);
-        using var document = body.Document;
-        if (document is null)
+        using var body = await RequestBody<ResponseRequest>.ReadAsync(context, limits.MaximumBodyBytes, ResponseRequest.TryParse);
+        if (body.Request is not { } request)
         {
             await AnswerAsync(context, body.Error!);
-            return;
-        }
-
-        if (!ResponseRequest.TryParse(document.RootElement, out var request, out var invalid))
-        {
-            await AnswerAsync(context, invalid);
             return;
         }
 
@@ -72,22 +65,16 @@ internal sealed partial class ResponsesRoad(
         using var form = new ResponseForm(
             exchange, request, WithGuarded(resolved, rendered, exchange.Chat!.Messages), itemIds, stored, records, clock, logger);
         exchange.Form = form;
-        await road.ServeChatAsync(context, exchange, document.RootElement, (outbound, contract) => Fit(outbound, contract, request, form, id));
+        await road.ServeChatAsync(context, exchange, body.Document!.RootElement, (outbound, contract) => Fit(outbound, contract, request, form, id));
     }
 
     /// <summary>Answers <c>POST /v1/responses/input_tokens</c>: the prompt as a worker would get it, counted and not recorded.</summary>
     public async Task<IResult> CountAsync(HttpContext context)
     {
-        var body = await JsonBody.ReadAsync(context.Request, limits.MaximumBodyBytes, context.RequestAborted);
-        using var document = body.Document;
-        if (document is null)
+        using var body = await RequestBody<ResponseRequest>.ReadAsync(context, limits.MaximumBodyBytes, ResponseRequest.TryParse);
+        if (body.Request is not { } request)
         {
             return new ApiErrorResult(body.Error!);
-        }
-
-        if (!ResponseRequest.TryParse(document.RootElement, out var request, out var invalid))
-        {
-            return new ApiErrorResult(invalid);
         }
 
         var caller = context.Caller();
@@ -110,7 +97,7 @@ internal sealed partial class ResponsesRoad(
 
         var contract = assigned.Release.Contract?.Content;
         var chat = request.Chat with { Messages = ResponseMessages.Render(request.Instructions, resolved.All).Messages };
-        var variables = document.RootElement.TryGetProperty("variables", out var given) ? given : (JsonElement?)null;
+        var variables = body.Document!.RootElement.TryGetProperty("variables", out var given) ? given : (JsonElement?)null;
         var applied = ContractApplication.Apply(contract ?? NoContract, chat.Messages, variables, chat.Tools);
         if (applied.Refusal is { } refusal)
         {
