@@ -69,6 +69,14 @@ internal readonly unsafe struct Avx2Lanes : ILanes<Avx2Lanes>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StorePairedShorts(short* target, Avx2Lanes value)
+    {
+        Vector256<int> lower = Avx.ConvertToVector256Int32(value._lower), upper = Avx.ConvertToVector256Int32(value._upper);
+        Vector256<short> sixteen = Vector256.Narrow(lower, upper);
+        Avx2.ShuffleHigh(Avx2.ShuffleLow(sixteen, 0b11_01_10_00), 0b11_01_10_00).Store(target);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Avx2Lanes Add(Avx2Lanes a, Avx2Lanes b) => new(Avx.Add(a._lower, b._lower), Avx.Add(a._upper, b._upper));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -31,6 +31,9 @@ internal unsafe interface ILanes<T>
     /// <summary>Stores whole numbers between −128 and 127 as bytes.</summary>
     static abstract void StoreSignedBytes(sbyte* target, T value);
 
+    /// <summary>Stores whole numbers of 16 bits, of every four lanes in the order 0, 2, 1, 3.</summary>
+    static abstract void StorePairedShorts(short* target, T value);
+
     static abstract T Add(T a, T b);
 
     static abstract T Subtract(T a, T b);

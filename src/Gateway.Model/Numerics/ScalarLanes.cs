@@ -72,6 +72,17 @@ internal unsafe struct ScalarLanes : ILanes<ScalarLanes>
         }
     }
 
+    public static void StorePairedShorts(short* target, ScalarLanes value)
+    {
+        for (int i = 0; i < Count; i += 4)
+        {
+            target[i] = (short)value._lanes[i];
+            target[i + 1] = (short)value._lanes[i + 2];
+            target[i + 2] = (short)value._lanes[i + 1];
+            target[i + 3] = (short)value._lanes[i + 3];
+        }
+    }
+
     public static ScalarLanes Add(ScalarLanes a, ScalarLanes b)
     {
         for (int i = 0; i < Count; i++)
