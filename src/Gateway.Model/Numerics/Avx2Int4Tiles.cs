@@ -12,13 +12,7 @@ internal readonly unsafe struct Avx2Int4Tiles : IQuantizedTiles
 
     public static int FetchedBytes => 64;
 
-    public static int TileRows(int left) => left switch
-    {
-        5 or 9 or 10 or >= 13 => 5,
-        >= 4 => 4,
-        >= 2 => 2,
-        _ => 1,
-    };
+    public static int TileRows(int left) => Avx2Int8Tiles.TileRows(left);
 
     public static void Tile(int rows, in QuantizedRows x, int row, byte* panel, byte* ahead, nint aheadStep, float* sums)
     {
@@ -52,7 +46,7 @@ internal readonly unsafe struct Avx2Int4Tiles : IQuantizedTiles
     }
 
     /// <summary>5 rows × 16 columns.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void Tile5(in QuantizedRows x, int row, byte* panel, byte* ahead, nint aheadStep, float* sums)
     {
         nint groups = x.Groups;
@@ -123,7 +117,7 @@ internal readonly unsafe struct Avx2Int4Tiles : IQuantizedTiles
     }
 
     /// <summary>4 rows × 16 columns.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void Tile4(in QuantizedRows x, int row, byte* panel, byte* ahead, nint aheadStep, float* sums)
     {
         nint groups = x.Groups;
@@ -186,7 +180,7 @@ internal readonly unsafe struct Avx2Int4Tiles : IQuantizedTiles
     }
 
     /// <summary>2 rows × 16 columns.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void Tile2(in QuantizedRows x, int row, byte* panel, byte* ahead, nint aheadStep, float* sums)
     {
         nint groups = x.Groups;
@@ -230,7 +224,7 @@ internal readonly unsafe struct Avx2Int4Tiles : IQuantizedTiles
     }
 
     /// <summary>1 row × 16 columns.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void Tile1(in QuantizedRows x, int row, byte* panel, byte* ahead, nint aheadStep, float* sums)
     {
         nint groups = x.Groups;

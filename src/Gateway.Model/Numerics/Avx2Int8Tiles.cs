@@ -17,10 +17,12 @@ internal readonly unsafe struct Avx2Int8Tiles : IQuantizedTiles
 
     public static int FetchedBytes => 64;
 
+    /// <remarks>Fives as long as there are many, then as many as leave whole fours.</remarks>
     public static int TileRows(int left) => left switch
     {
-        5 or 9 or 10 or >= 13 => 5,
-        >= 4 => 4,
+        >= 20 or 5 or 7 => 5,
+        4 or 6 or 8 or 12 or 16 => 4,
+        > 8 => 5,
         >= 2 => 2,
         _ => 1,
     };
@@ -54,7 +56,7 @@ internal readonly unsafe struct Avx2Int8Tiles : IQuantizedTiles
     private static Vector256<short> Odd(byte* source) => Vector256.ShiftRightLogical(Vector256.Load(source).AsUInt16(), 8).AsInt16();
 
     /// <summary>5 rows × 16 columns.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void Tile5(in QuantizedRows x, int row, byte* panel, byte* ahead, nint aheadStep, float* sums)
     {
         nint groups = x.Groups;
@@ -123,7 +125,7 @@ internal readonly unsafe struct Avx2Int8Tiles : IQuantizedTiles
     }
 
     /// <summary>4 rows × 16 columns.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void Tile4(in QuantizedRows x, int row, byte* panel, byte* ahead, nint aheadStep, float* sums)
     {
         nint groups = x.Groups;
@@ -184,7 +186,7 @@ internal readonly unsafe struct Avx2Int8Tiles : IQuantizedTiles
     }
 
     /// <summary>2 rows × 16 columns.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void Tile2(in QuantizedRows x, int row, byte* panel, byte* ahead, nint aheadStep, float* sums)
     {
         nint groups = x.Groups;
@@ -227,7 +229,7 @@ internal readonly unsafe struct Avx2Int8Tiles : IQuantizedTiles
     }
 
     /// <summary>1 row × 16 columns.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void Tile1(in QuantizedRows x, int row, byte* panel, byte* ahead, nint aheadStep, float* sums)
     {
         nint groups = x.Groups;

@@ -19,6 +19,8 @@ internal readonly unsafe struct Avx2Lanes : ILanes<Avx2Lanes>
 
     public static bool IsSupported => Avx2.IsSupported && Fma.IsSupported;
 
+    public static bool HoldsSixteen => false;
+
     public static Avx2Lanes Zero
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]

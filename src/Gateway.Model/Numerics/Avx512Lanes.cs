@@ -14,6 +14,8 @@ internal readonly unsafe struct Avx512Lanes : ILanes<Avx512Lanes>
 
     public static bool IsSupported => Avx512F.IsSupported && Avx2.IsSupported && Fma.IsSupported;
 
+    public static bool HoldsSixteen => true;
+
     public static Avx512Lanes Zero
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -9,6 +9,9 @@ namespace Gateway.Model.Numerics;
 internal unsafe interface ILanes<T>
     where T : struct, ILanes<T>
 {
+    /// <summary>Whether sixteen sums fit the registers at once; else it is four, with what is multiplied.</summary>
+    static abstract bool HoldsSixteen { get; }
+
     static abstract T Zero { get; }
 
     static abstract T Broadcast(float value);

@@ -9,6 +9,8 @@ internal unsafe struct ScalarLanes : ILanes<ScalarLanes>
 
     private fixed float _lanes[Count];
 
+    public static bool HoldsSixteen => false;
+
     public static ScalarLanes Zero => default;
 
     public static ScalarLanes Broadcast(float value)
