@@ -19,6 +19,8 @@ internal readonly unsafe struct Avx2Lanes : ILanes<Avx2Lanes>
 
     public static bool IsSupported => Avx2.IsSupported && Fma.IsSupported;
 
+    public static bool HoldsSixteen => false;
+
     public static Avx2Lanes Zero
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -66,6 +68,14 @@ internal readonly unsafe struct Avx2Lanes : ILanes<Avx2Lanes>
         Vector256<int> lower = Avx.ConvertToVector256Int32(value._lower), upper = Avx.ConvertToVector256Int32(value._upper);
         Vector256<short> sixteen = Vector256.Narrow(lower, upper);
         Vector128.Narrow(sixteen.GetLower(), sixteen.GetUpper()).Store(target);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StorePairedShorts(short* target, Avx2Lanes value)
+    {
+        Vector256<int> lower = Avx.ConvertToVector256Int32(value._lower), upper = Avx.ConvertToVector256Int32(value._upper);
+        Vector256<short> sixteen = Vector256.Narrow(lower, upper);
+        Avx2.ShuffleHigh(Avx2.ShuffleLow(sixteen, 0b11_01_10_00), 0b11_01_10_00).Store(target);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

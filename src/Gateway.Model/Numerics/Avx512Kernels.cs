@@ -27,6 +27,8 @@ internal sealed unsafe partial class Avx512Kernels : LaneKernels<Avx512Lanes>
     internal override void MultiplyQuantized(in QuantizedRows x, int firstRow, int rows, bool fourBits, byte* panels, nint panelBytes, int width, float* c, nint ldc, bool accumulate, in WeightStream stream) =>
         QuantizedKernels.Multiply(x, firstRow, rows, fourBits, panels, panelBytes, width, c, ldc, accumulate, stream);
 
+    internal override int ActivationBytes(bool fourBits) => QuantizedKernels.ActivationBytes(fourBits);
+
     [SkipLocalsInit]
     private static void MultiplyPanels<TPanel>(float* a, nint rowStride, nint depthStride, int rows, byte* panels, nint panelBytes, int depth, int width, float* c, nint ldc, bool accumulate)
         where TPanel : struct, IPanelElement

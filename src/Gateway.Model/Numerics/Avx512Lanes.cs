@@ -14,6 +14,8 @@ internal readonly unsafe struct Avx512Lanes : ILanes<Avx512Lanes>
 
     public static bool IsSupported => Avx512F.IsSupported && Avx2.IsSupported && Fma.IsSupported;
 
+    public static bool HoldsSixteen => true;
+
     public static Avx512Lanes Zero
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -48,6 +50,13 @@ internal readonly unsafe struct Avx512Lanes : ILanes<Avx512Lanes>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreSignedBytes(sbyte* target, Avx512Lanes value) => Avx512F.ConvertToVector128SByte(Avx512F.ConvertToVector512Int32(value._value)).Store(target);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StorePairedShorts(short* target, Avx512Lanes value)
+    {
+        Vector256<short> sixteen = Avx512F.ConvertToVector256Int16(Avx512F.ConvertToVector512Int32(value._value));
+        Avx2.ShuffleHigh(Avx2.ShuffleLow(sixteen, 0b11_01_10_00), 0b11_01_10_00).Store(target);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Avx512Lanes Add(Avx512Lanes a, Avx512Lanes b) => new(Avx512F.Add(a._value, b._value));

@@ -47,8 +47,9 @@ public sealed unsafe partial class Compute
     private QuantizedRows ReserveQuantized(int rows, int width, PanelFormat format)
     {
         int groupDepth = GroupDepth(format);
-        float* memory = _quantized.Reserve((QuantizedRows.BytesFor(rows, width, groupDepth) + sizeof(float) - 1) / sizeof(float));
-        return QuantizedRows.Over(memory, rows, width, groupDepth);
+        int numberBytes = Kernels.ActivationBytes(format == PanelFormat.Int4);
+        float* memory = _quantized.Reserve((QuantizedRows.BytesFor(rows, width, groupDepth, numberBytes) + sizeof(float) - 1) / sizeof(float));
+        return QuantizedRows.Over(memory, rows, width, groupDepth, numberBytes);
     }
 
     private static int GroupDepth(PanelFormat format) => format == PanelFormat.Int4 ? Int4Format.GroupDepth : Int8Format.GroupDepth;

@@ -5,7 +5,7 @@ public sealed unsafe partial class Compute
     /// <summary>Bytes of quantized activations that a chunk takes together: they stay in the second-level cache.</summary>
     private const int QuantizedChunkBytes = 512 * 1024;
 
-    /// <summary>Rows of the largest tile of a quantized product; chunks hold whole ones.</summary>
+    /// <summary>Rows of a chunk of a quantized product at least, and what larger ones are a multiple of.</summary>
     private const int QuantizedTileRows = 8;
 
     /// <summary>Multiply-adds of a chunk at least; below, claiming it costs more than sharing it saves.</summary>
@@ -27,7 +27,7 @@ public sealed unsafe partial class Compute
     /// </summary>
     /// <remarks>
     /// With f32 and bfloat16 right sides every output is one chain of fused multiply-adds over the depth; with quantized
-    /// ones see <see cref="QuantizedProduct{TFormat, TDot}"/>. A row's bits depend on that row alone.
+    /// ones see <see cref="QuantizedProduct{TTiles}"/>. A row's bits depend on that row alone.
     /// </remarks>
     /// <exception cref="ArgumentException">Quantized products differ in their left side or format.</exception>
     public void Multiply(ReadOnlySpan<Product> products) => Multiply(products, default);
@@ -132,7 +132,8 @@ public sealed unsafe partial class Compute
 
     private ProductSplit SplitQuantized(in Product product, long chunkWork)
     {
-        int rows = Math.Min(product.Rows, Math.Max(QuantizedTileRows, QuantizedChunkBytes / product.Depth / QuantizedTileRows * QuantizedTileRows));
+        int rowBytes = product.Depth * Kernels.ActivationBytes(product.Format == PanelFormat.Int4);
+        int rows = Math.Min(product.Rows, Math.Max(QuantizedTileRows, QuantizedChunkBytes / rowBytes / QuantizedTileRows * QuantizedTileRows));
         int rowChunks = (product.Rows + rows - 1) / rows;
         long chunkColumns = Threads == 1 ? product.Width : Math.Max(1, chunkWork / ((long)rows * product.Depth));
         int columnChunks = (int)Math.Max(1, (product.Width + (chunkColumns / 2)) / chunkColumns);

@@ -9,6 +9,9 @@ namespace Gateway.Model.Numerics;
 internal unsafe interface ILanes<T>
     where T : struct, ILanes<T>
 {
+    /// <summary>Whether sixteen sums fit the registers at once; else it is four, with what is multiplied.</summary>
+    static abstract bool HoldsSixteen { get; }
+
     static abstract T Zero { get; }
 
     static abstract T Broadcast(float value);
@@ -30,6 +33,9 @@ internal unsafe interface ILanes<T>
 
     /// <summary>Stores whole numbers between −128 and 127 as bytes.</summary>
     static abstract void StoreSignedBytes(sbyte* target, T value);
+
+    /// <summary>Stores whole numbers of 16 bits, of every four lanes in the order 0, 2, 1, 3.</summary>
+    static abstract void StorePairedShorts(short* target, T value);
 
     static abstract T Add(T a, T b);
 

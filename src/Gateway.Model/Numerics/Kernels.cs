@@ -52,6 +52,9 @@ public abstract unsafe class Kernels
     // Quantized rows from firstRow on times quantized panels, 4-bit or 8-bit.
     internal abstract void MultiplyQuantized(in QuantizedRows x, int firstRow, int rows, bool fourBits, byte* panels, nint panelBytes, int width, float* c, nint ldc, bool accumulate, in WeightStream stream);
 
+    // How the left side of MultiplyQuantized must be stored: see QuantizedRows.NumberBytes.
+    internal abstract int ActivationBytes(bool fourBits);
+
     // One row of activations in groups: numbers −127..127, scale max/127, correction −offset·Σ numbers.
     internal abstract void QuantizeRow(float* x, int width, int groupDepth, int offset, in QuantizedRows target, int row);
 

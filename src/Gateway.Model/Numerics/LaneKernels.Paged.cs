@@ -78,7 +78,16 @@ internal abstract unsafe partial class LaneKernels<TLanes>
                 // A quad that is not full repeats its last query, whose second result goes to a spare place.
                 int last = Math.Min(query + Quad, count) - 1;
                 int tokens = Math.Min(Stretch, queries.Position + (last / queries.Group) + 1 - start);
-                Scores<TStore>(queries.Query(query), queries.Query(Math.Min(query + 1, last)), queries.Query(Math.Min(query + 2, last)), queries.Query(last), queries.D, cache, start, tokens, weights);
+                float* q1 = queries.Query(Math.Min(query + 1, last)), q2 = queries.Query(Math.Min(query + 2, last));
+                if (TLanes.HoldsSixteen)
+                {
+                    Scores<TStore>(queries.Query(query), q1, q2, queries.Query(last), queries.D, cache, start, tokens, weights);
+                }
+                else
+                {
+                    ScoresByHalves<TStore>(queries.Query(query), q1, q2, queries.Query(last), queries.D, cache, start, tokens, weights);
+                }
+
                 for (int i = 0; i < Quad; i++)
                 {
                     int place = query + i <= last ? query + i : count + i;
@@ -139,6 +148,46 @@ internal abstract unsafe partial class LaneKernels<TLanes>
         }
     }
 
+    /// <summary>The bits of <see cref="Scores"/> with half of its sums at a time: first the even dimensions, then the odd ones.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void ScoresByHalves<TStore>(float* q0, float* q1, float* q2, float* q3, int d, in PagedKeys cache, int start, int tokens, float* scores)
+        where TStore : struct, IStore
+    {
+        for (int token = 0; token < tokens; token += PagedRow.BlockTokens, scores += PagedRow.BlockTokens)
+        {
+            byte* keys = cache.Keys(start + token);
+            byte* ahead = cache.Values(start + token);
+            for (int half = 0; half < 2; half++)
+            {
+                byte* key = keys + (half * PagedRow.BlockTokens * TStore.Bytes);
+                TLanes sum0 = TLanes.Zero, sum1 = TLanes.Zero, sum2 = TLanes.Zero, sum3 = TLanes.Zero;
+                for (int i = half; i < d; i += 2, key += 2 * PagedRow.BlockTokens * TStore.Bytes)
+                {
+                    TLanes value = TStore.LoadLanes<TLanes>(key);
+                    sum0 = TLanes.FusedMultiplyAdd(TLanes.Broadcast(q0[i]), value, sum0);
+                    sum1 = TLanes.FusedMultiplyAdd(TLanes.Broadcast(q1[i]), value, sum1);
+                    sum2 = TLanes.FusedMultiplyAdd(TLanes.Broadcast(q2[i]), value, sum2);
+                    sum3 = TLanes.FusedMultiplyAdd(TLanes.Broadcast(q3[i]), value, sum3);
+                    Prefetch(ahead);
+                    ahead += PagedRow.BlockTokens * TStore.Bytes;
+                }
+
+                if (half > 0)
+                {
+                    sum0 = TLanes.Add(TLanes.Load(scores), sum0);
+                    sum1 = TLanes.Add(TLanes.Load(scores + Stretch), sum1);
+                    sum2 = TLanes.Add(TLanes.Load(scores + (2 * Stretch)), sum2);
+                    sum3 = TLanes.Add(TLanes.Load(scores + (3 * Stretch)), sum3);
+                }
+
+                TLanes.Store(scores, sum0);
+                TLanes.Store(scores + Stretch, sum1);
+                TLanes.Store(scores + (2 * Stretch), sum2);
+                TLanes.Store(scores + (3 * Stretch), sum3);
+            }
+        }
+    }
+
     /// <summary>Turns the scores of one query into weights and brings its sums to the new maximum.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Weigh(float* scores, int valid, int tokens, float scale, float* sums, int width, float* totals, float* maximum)
@@ -181,7 +230,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
         where TStore : struct, IStore
     {
         int i = 0;
-        for (; i + (4 * Lanes) <= width; i += 4 * Lanes)
+        for (; TLanes.HoldsSixteen && i + (4 * Lanes) <= width; i += 4 * Lanes)
         {
             AddFourVectors<TStore>(weights, cache, start, tokens, width, i, sum0 + i, sum1 + i, sum2 + i, sum3 + i);
         }
@@ -254,19 +303,27 @@ internal abstract unsafe partial class LaneKernels<TLanes>
         TLanes.Store(sum3 + (3 * Lanes), s33);
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    /// <summary>16 dimensions of four queries; the keys of the same dimensions are fetched for the next stretch.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void AddOneVector<TStore>(float* weights, in PagedKeys cache, int start, int tokens, int width, int first, float* sum0, float* sum1, float* sum2, float* sum3)
         where TStore : struct, IStore
     {
         TLanes s0 = TLanes.Load(sum0), s1 = TLanes.Load(sum1), s2 = TLanes.Load(sum2), s3 = TLanes.Load(sum3);
-        for (int token = 0; token < tokens; token++)
+        for (int token = 0; token < tokens; token += PagedRow.BlockTokens)
         {
-            byte* value = cache.Values(start + token) + (((token % PagedRow.BlockTokens * width) + first) * TStore.Bytes);
-            TLanes v = TStore.LoadLanes<TLanes>(value);
-            s0 = TLanes.FusedMultiplyAdd(TLanes.Broadcast(weights[token]), v, s0);
-            s1 = TLanes.FusedMultiplyAdd(TLanes.Broadcast(weights[Stretch + token]), v, s1);
-            s2 = TLanes.FusedMultiplyAdd(TLanes.Broadcast(weights[(2 * Stretch) + token]), v, s2);
-            s3 = TLanes.FusedMultiplyAdd(TLanes.Broadcast(weights[(3 * Stretch) + token]), v, s3);
+            byte* value = cache.Values(start + token) + (first * TStore.Bytes);
+            byte* ahead = cache.KeysAhead(start + token + Stretch, start + token) + (first * PagedRow.BlockTokens * TStore.Bytes);
+            int count = Math.Min(PagedRow.BlockTokens, tokens - token);
+            float* weight = weights + token;
+            for (int t = 0; t < count; t++, weight++, value += width * TStore.Bytes, ahead += PagedRow.BlockTokens * TStore.Bytes)
+            {
+                Prefetch(ahead);
+                TLanes v = TStore.LoadLanes<TLanes>(value);
+                s0 = TLanes.FusedMultiplyAdd(TLanes.Broadcast(weight[0]), v, s0);
+                s1 = TLanes.FusedMultiplyAdd(TLanes.Broadcast(weight[Stretch]), v, s1);
+                s2 = TLanes.FusedMultiplyAdd(TLanes.Broadcast(weight[2 * Stretch]), v, s2);
+                s3 = TLanes.FusedMultiplyAdd(TLanes.Broadcast(weight[3 * Stretch]), v, s3);
+            }
         }
 
         TLanes.Store(sum0, s0);

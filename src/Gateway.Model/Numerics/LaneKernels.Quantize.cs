@@ -13,7 +13,7 @@ internal abstract unsafe partial class LaneKernels<TLanes>
         sbyte* numbers = target.Row(row);
         float* scales = target.RowScales(row);
         int* corrections = target.RowCorrections(row);
-        for (int group = 0; group < target.Groups; group++, x += groupDepth, width -= groupDepth, numbers += groupDepth)
+        for (int group = 0; group < target.Groups; group++, x += groupDepth, width -= groupDepth, numbers += groupDepth * target.NumberBytes)
         {
             // 1. The largest magnitude becomes 127.
             int count = Math.Min(groupDepth, width);
@@ -36,7 +36,14 @@ internal abstract unsafe partial class LaneKernels<TLanes>
                 TLanes value = k < count ? Load(x + k, count - k) : TLanes.Zero;
                 TLanes number = TLanes.Subtract(TLanes.Add(TLanes.Multiply(value, inverse), rounder), rounder);
                 sum = TLanes.Add(sum, number);
-                TLanes.StoreSignedBytes(numbers + k, number);
+                if (target.NumberBytes == sizeof(sbyte))
+                {
+                    TLanes.StoreSignedBytes(numbers + k, number);
+                }
+                else
+                {
+                    TLanes.StorePairedShorts((short*)numbers + k, number);
+                }
             }
 
             corrections[group] = -offset * (int)TLanes.Sum(sum);

@@ -9,14 +9,16 @@ namespace Gateway.Model.Numerics;
 public static partial class MachineLimits
 {
     private const int Int8Accumulators = 12;
+    private const int WeightVectors = 8;
 
     /// <summary>
     /// unsigned × signed 8-bit dot products from registers on <paramref name="threads"/> threads, in operations per second
     /// (two for each multiply-add).
     /// </summary>
     /// <remarks>
-    /// Uses what a kernel can use: VNNI with 256 bits, or the two-step dot product of AVX-512 or AVX2 (multiply pairs to
-    /// 16 bits, then add pairs to 32), or plain integer arithmetic. The fastest chunk counts, as in <see cref="MeasureFmaPeak"/>.
+    /// Uses what a kernel can use and is exact for all values: VNNI with 256 bits, or products of widened numbers on AVX-512
+    /// or AVX2 (two 16-bit products to a 32-bit lane, and an addition), or plain integer arithmetic. The fastest chunk counts,
+    /// as in <see cref="MeasureFmaPeak"/>. 4-bit numbers need fewer instructions than this: their products can exceed it.
     /// </remarks>
     public static unsafe double MeasureInt8Peak(int threads)
     {
@@ -29,7 +31,7 @@ public static partial class MachineLimits
             team.Run(chunks, ref work);
         }
 
-        var bytes = AvxVnni.IsSupported ? 32 : Avx512BW.IsSupported ? 64 : Avx2.IsSupported ? 32 : 4;
+        var bytes = AvxVnni.IsSupported ? 32 : Avx512BW.IsSupported ? 32 : Avx2.IsSupported ? 16 : 4;
         return 2.0 * bytes * Int8Accumulators * Rounds * threads / seconds.Min();
     }
 
@@ -71,40 +73,53 @@ public static partial class MachineLimits
     }
 
     [MethodImpl(Loop)]
-    private static int RunPairs512(int seed)
+    private static unsafe int RunPairs512(int seed)
     {
-        Vector512<byte> x = Vector512.Create((byte)seed);
-        Vector512<sbyte> y = Vector512.Create((sbyte)1);
-        Vector512<short> ones = Vector512.Create((short)1);
-        Vector512<int> a0 = default, a1 = a0, a2 = a0, a3 = a0;
-        for (var i = 0; i < Int8Accumulators / 4 * Rounds; i++)
+        // The weights come from memory and change with the round, so that no product can be moved out of the loop.
+        short* weights = stackalloc short[32 * (WeightVectors + 1)];
+        new Span<short>(weights, 32 * (WeightVectors + 1)).Fill((short)(seed & 255));
+        Vector512<short> x0 = Vector512.Create((short)1), x1 = Vector512.Create((short)2), x2 = Vector512.Create((short)3), x3 = Vector512.Create((short)4);
+        Vector512<int> a0 = default, a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+        for (var i = 0; i < Int8Accumulators * Rounds / 8; i++)
         {
-            // The left side changes with the accumulator, so that no product can be moved out of the loop.
-            a0 += Avx512BW.MultiplyAddAdjacent(Avx512BW.MultiplyAddAdjacent(x ^ a0.AsByte(), y), ones);
-            a1 += Avx512BW.MultiplyAddAdjacent(Avx512BW.MultiplyAddAdjacent(x ^ a1.AsByte(), y), ones);
-            a2 += Avx512BW.MultiplyAddAdjacent(Avx512BW.MultiplyAddAdjacent(x ^ a2.AsByte(), y), ones);
-            a3 += Avx512BW.MultiplyAddAdjacent(Avx512BW.MultiplyAddAdjacent(x ^ a3.AsByte(), y), ones);
+            short* source = weights + ((i & (WeightVectors - 1)) * 32);
+            Vector512<short> left = Vector512.Load(source), right = Vector512.Load(source + 32);
+            a0 += Avx512BW.MultiplyAddAdjacent(left, x0);
+            b0 += Avx512BW.MultiplyAddAdjacent(right, x0);
+            a1 += Avx512BW.MultiplyAddAdjacent(left, x1);
+            b1 += Avx512BW.MultiplyAddAdjacent(right, x1);
+            a2 += Avx512BW.MultiplyAddAdjacent(left, x2);
+            b2 += Avx512BW.MultiplyAddAdjacent(right, x2);
+            a3 += Avx512BW.MultiplyAddAdjacent(left, x3);
+            b3 += Avx512BW.MultiplyAddAdjacent(right, x3);
         }
 
-        return Vector512.Sum(a0 + a1 + a2 + a3);
+        return Vector512.Sum(a0 + a1 + a2 + a3 + b0 + b1 + b2 + b3);
     }
 
     [MethodImpl(Loop)]
-    private static int RunPairs256(int seed)
+    private static unsafe int RunPairs256(int seed)
     {
-        Vector256<byte> x = Vector256.Create((byte)seed);
-        Vector256<sbyte> y = Vector256.Create((sbyte)1);
-        Vector256<short> ones = Vector256.Create((short)1);
-        Vector256<int> a0 = default, a1 = a0, a2 = a0, a3 = a0;
-        for (var i = 0; i < Int8Accumulators / 4 * Rounds; i++)
+        // The weights come from memory and change with the round, so that no product can be moved out of the loop.
+        short* weights = stackalloc short[16 * (WeightVectors + 1)];
+        new Span<short>(weights, 16 * (WeightVectors + 1)).Fill((short)(seed & 255));
+        Vector256<short> x0 = Vector256.Create((short)1), x1 = Vector256.Create((short)2), x2 = Vector256.Create((short)3), x3 = Vector256.Create((short)4);
+        Vector256<int> a0 = default, a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+        for (var i = 0; i < Int8Accumulators * Rounds / 8; i++)
         {
-            a0 += Avx2.MultiplyAddAdjacent(Avx2.MultiplyAddAdjacent(x ^ a0.AsByte(), y), ones);
-            a1 += Avx2.MultiplyAddAdjacent(Avx2.MultiplyAddAdjacent(x ^ a1.AsByte(), y), ones);
-            a2 += Avx2.MultiplyAddAdjacent(Avx2.MultiplyAddAdjacent(x ^ a2.AsByte(), y), ones);
-            a3 += Avx2.MultiplyAddAdjacent(Avx2.MultiplyAddAdjacent(x ^ a3.AsByte(), y), ones);
+            short* source = weights + ((i & (WeightVectors - 1)) * 16);
+            Vector256<short> left = Vector256.Load(source), right = Vector256.Load(source + 16);
+            a0 += Avx2.MultiplyAddAdjacent(left, x0);
+            b0 += Avx2.MultiplyAddAdjacent(right, x0);
+            a1 += Avx2.MultiplyAddAdjacent(left, x1);
+            b1 += Avx2.MultiplyAddAdjacent(right, x1);
+            a2 += Avx2.MultiplyAddAdjacent(left, x2);
+            b2 += Avx2.MultiplyAddAdjacent(right, x2);
+            a3 += Avx2.MultiplyAddAdjacent(left, x3);
+            b3 += Avx2.MultiplyAddAdjacent(right, x3);
         }
 
-        return Vector256.Sum(a0 + a1 + a2 + a3);
+        return Vector256.Sum(a0 + a1 + a2 + a3 + b0 + b1 + b2 + b3);
     }
 
     [MethodImpl(Loop)]

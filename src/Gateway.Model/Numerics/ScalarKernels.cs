@@ -42,6 +42,8 @@ internal sealed unsafe class ScalarKernels : LaneKernels<ScalarLanes>
         }
     }
 
+    internal override int ActivationBytes(bool fourBits) => sizeof(sbyte);
+
     internal override void MultiplyQuantized(in QuantizedRows x, int firstRow, int rows, bool fourBits, byte* panels, nint panelBytes, int width, float* c, nint ldc, bool accumulate, in WeightStream stream)
     {
         int groupDepth = fourBits ? Int4Format.GroupDepth : Int8Format.GroupDepth;

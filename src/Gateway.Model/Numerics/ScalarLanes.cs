@@ -9,6 +9,8 @@ internal unsafe struct ScalarLanes : ILanes<ScalarLanes>
 
     private fixed float _lanes[Count];
 
+    public static bool HoldsSixteen => false;
+
     public static ScalarLanes Zero => default;
 
     public static ScalarLanes Broadcast(float value)
@@ -69,6 +71,17 @@ internal unsafe struct ScalarLanes : ILanes<ScalarLanes>
         for (int i = 0; i < Count; i++)
         {
             target[i] = (sbyte)value._lanes[i];
+        }
+    }
+
+    public static void StorePairedShorts(short* target, ScalarLanes value)
+    {
+        for (int i = 0; i < Count; i += 4)
+        {
+            target[i] = (short)value._lanes[i];
+            target[i + 1] = (short)value._lanes[i + 2];
+            target[i + 2] = (short)value._lanes[i + 1];
+            target[i + 3] = (short)value._lanes[i + 3];
         }
     }
 

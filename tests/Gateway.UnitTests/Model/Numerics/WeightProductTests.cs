@@ -96,44 +96,96 @@ public sealed unsafe class WeightProductTests
         }
     }
 
-    [Fact]
-    public void DotProductsWithoutVnni_GiveTheSameBits()
+    [Theory]
+    [InlineData(WeightFormat.Int8)]
+    [InlineData(WeightFormat.Int4)]
+    public void TilesWithoutVnni_GiveTheSameBits(WeightFormat format)
     {
-        if (!System.Runtime.Intrinsics.X86.Avx2.IsSupported)
+        if (Kernels.Available.FirstOrDefault(kernels => kernels.Name == "avx2") is not { } avx2)
         {
             return;
         }
 
-        byte* memory = stackalloc byte[(int)Math.Max(
-            QuantizedRows.BytesFor(10, 192, Int8Format.GroupDepth), QuantizedRows.BytesFor(10, 192, Int4Format.GroupDepth))];
-        foreach (WeightFormat format in (WeightFormat[])[WeightFormat.Int8, WeightFormat.Int4])
+        bool fourBits = format == WeightFormat.Int4;
+        using Matrix weights = Values.Random(48, 192, 7);
+        using Matrix x = Values.Random(23, 192, 8);
+        using Matrix expected = new(23, 48);
+        using WeightMatrix packed = LinearWeights.Create(192, 48, format);
+        packed.PackTransposed(weights.Data, 192);
+        using Scratch referenceMemory = new(), memory = new();
+        QuantizedRows reference = Quantize(Kernels.Scalar, x, fourBits, numberBytes: 1, referenceMemory);
+        QuantizedRows rows = Quantize(avx2, x, fourBits, fourBits ? Avx2Int4Tiles.ActivationBytes : Avx2Int8Tiles.ActivationBytes, memory);
+        Kernels.Scalar.MultiplyQuantized(reference, 0, 23, fourBits, packed.Memory, packed.PanelBytes, 48, expected.Data, 48, accumulate: false, default);
+        for (int count = 1; count <= 23; count++)
         {
-            bool fourBits = format == WeightFormat.Int4;
-            int groupDepth = fourBits ? Int4Format.GroupDepth : Int8Format.GroupDepth;
-            using Matrix weights = Values.Random(48, 192, 7);
-            using Matrix x = Values.Random(10, 192, 8);
-            using Matrix expected = new(10, 48);
-            using Matrix result = new(10, 48);
-            using WeightMatrix packed = LinearWeights.Create(192, 48, format);
-            packed.PackTransposed(weights.Data, 192);
-            var rows = QuantizedRows.Over(memory, 10, 192, groupDepth);
-            for (int row = 0; row < 10; row++)
-            {
-                Kernels.Scalar.QuantizeRow(x.Data + (row * 192), 192, groupDepth, fourBits ? Int4Format.Offset : Int8Format.Offset, rows, row);
-            }
-
-            Kernels.Scalar.MultiplyQuantized(rows, 0, 10, fourBits, packed.Memory, packed.PanelBytes, 48, expected.Data, 48, accumulate: false, default);
+            int first = 23 - count;
+            using Matrix result = new(23, 48);
+            float* target = result.Data + (first * 48);
             if (fourBits)
             {
-                QuantizedProduct<Int4Format, SmallDot>.Multiply(rows, 0, 10, packed.Memory, packed.PanelBytes, 48, result.Data, 48, accumulate: false, default);
+                QuantizedProduct<Avx2Int4Tiles>.Multiply(rows, first, count, packed.Memory, packed.PanelBytes, 48, target, 48, accumulate: false, default);
             }
             else
             {
-                QuantizedProduct<Int8Format, SignDot>.Multiply(rows, 0, 10, packed.Memory, packed.PanelBytes, 48, result.Data, 48, accumulate: false, default);
+                QuantizedProduct<Avx2Int8Tiles>.Multiply(rows, first, count, packed.Memory, packed.PanelBytes, 48, target, 48, accumulate: false, default);
             }
 
-            Assert.Equal(Values.Bits(expected), Values.Bits(result));
+            Assert.Equal(Values.Bits(expected)[(first * 48)..], Values.Bits(result)[(first * 48)..]);
         }
+    }
+
+    /// <summary>Sums of products of the largest numbers fit no fewer bits than the tiles give them.</summary>
+    [Theory]
+    [InlineData(WeightFormat.Int8, -127f, 127f)]
+    [InlineData(WeightFormat.Int4, -8f, 7f)]
+    public void QuantizedProducts_OfExtremeNumbers_AreExact(WeightFormat format, float least, float most)
+    {
+        const int Depth = 192, Width = 32, Rows = 9;
+        using Matrix weights = new(Width, Depth), x = new(Rows, Depth), zero = new(Rows, Width);
+        for (int k = 0; k < Depth; k++)
+        {
+            for (int column = 0; column < Width; column++)
+            {
+                weights.Row(column)[k] = Extreme(column, k, least, most);
+            }
+
+            for (int row = 0; row < Rows; row++)
+            {
+                x.Row(row)[k] = Extreme(row, k, -127f, 127f);
+            }
+        }
+
+        using WeightMatrix packed = LinearWeights.Create(Depth, Width, format);
+        packed.PackTransposed(weights.Data, Depth);
+        Span<float> held = stackalloc float[Depth];
+        foreach (Kernels kernels in Kernels.Available)
+        {
+            using Matrix result = Multiply(kernels, 1, x, 0, Rows, packed, zero, accumulate: false);
+            for (int column = 0; column < Width; column++)
+            {
+                packed.ReadColumn(column, held);
+                Assert.True(held.SequenceEqual(weights.Row(column)), "the numbers are held as they are");
+                for (int row = 0; row < Rows; row++)
+                {
+                    int sum = 0;
+                    for (int k = 0; k < Depth; k++)
+                    {
+                        sum += (int)held[k] * (int)x.Row(row)[k];
+                    }
+
+                    Assert.True(sum == result.Row(row)[column], $"{kernels.Name}, row {row}, column {column}: {result.Row(row)[column]} and not {sum}");
+                }
+            }
+        }
+
+        // All one extreme, all the other, or changing after every 1, 2, 4.. depths; the first of every 32 depths is always the
+        // least, so that a scale of one holds the numbers.
+        static float Extreme(int pattern, int k, float least, float most) => k % 32 == 0 ? least : (pattern % 8) switch
+        {
+            0 => least,
+            1 => most,
+            var shift => ((k >> (shift - 2)) & 1) == 0 ? least : most,
+        };
     }
 
     [Fact]
@@ -159,6 +211,19 @@ public sealed unsafe class WeightProductTests
         Assert.Equal(Values.Bits(first), Values.Bits(a));
         Assert.True(second.Span[..(4 * 40)].SequenceEqual(b.Span));
         Assert.True(b.Span.ToArray().Select(value => 2 * value).SequenceEqual(c.Span.ToArray()), "a power of two scales exactly");
+    }
+
+    private static QuantizedRows Quantize(Kernels kernels, Matrix x, bool fourBits, int numberBytes, Scratch memory)
+    {
+        int groupDepth = fourBits ? Int4Format.GroupDepth : Int8Format.GroupDepth;
+        float* block = memory.Reserve((QuantizedRows.BytesFor(x.Rows, x.Columns, groupDepth, numberBytes) / sizeof(float)) + 1);
+        var rows = QuantizedRows.Over(block, x.Rows, x.Columns, groupDepth, numberBytes);
+        for (int row = 0; row < x.Rows; row++)
+        {
+            kernels.QuantizeRow(x.Data + (row * x.Columns), x.Columns, groupDepth, fourBits ? Int4Format.Offset : Int8Format.Offset, rows, row);
+        }
+
+        return rows;
     }
 
     private static Matrix Multiply(Kernels kernels, int threads, Matrix x, int firstRow, int rows, WeightMatrix weight, Matrix start, bool accumulate)
