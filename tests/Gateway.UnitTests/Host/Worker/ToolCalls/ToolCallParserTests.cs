@@ -13,6 +13,8 @@ public sealed class ToolCallParserTests
 {
     private const string Weather = "{\"city\": \"Z\u00FCrich \\\"1\\\"\", \"days\": [1, {\"a\": \"}\"}]}";
 
+    private static readonly string[] s_names = ["weather", "now", "rm", "a", "b"];
+
     public static TheoryData<string, string, string[]> Replies => new()
     {
         { "Qwen-Qwen2.5-7B-Instruct", $"<tool_call>\n{{\"name\": \"weather\", \"arguments\": {Weather}}}\n</tool_call>", [$"weather {Weather}"] },
@@ -45,7 +47,7 @@ public sealed class ToolCallParserTests
         var dialect = ToolDialect.Of(File.ReadAllText(Path.Combine(TestData.Require("oracles/chat-templates/" + family), "template.jinja")));
         for (var size = 1; size <= reply.Length; size += 1 + (size / 4))
         {
-            Assert.Equal(expected, Parse(dialect.CreateParser(openingIsToken: false, isRequired: false, parallel: true), Pieces(reply, size)));
+            Assert.Equal(expected, Parse(dialect.CreateParser(openingIsToken: false, isRequired: false, parallel: true, s_names), Pieces(reply, size)));
         }
     }
 
@@ -55,14 +57,14 @@ public sealed class ToolCallParserTests
         var dialect = ToolDialect.Of("<tool_call>");
         const string call = "\n{\"name\": \"rm\", \"arguments\": {}}\n</tool_call>";
 
-        Assert.Equal(["<tool_call>" + call], Parse(dialect.CreateParser(openingIsToken: true, isRequired: false, parallel: true), Pieces("<tool_call>" + call, 5)));
-        Assert.Equal(["rm {}"], Parse(dialect.CreateParser(openingIsToken: true, isRequired: false, parallel: true), [("<tool_call>", true), .. Pieces(call, 5)]));
+        Assert.Equal(["<tool_call>" + call], Parse(dialect.CreateParser(openingIsToken: true, isRequired: false, parallel: true, s_names), Pieces("<tool_call>" + call, 5)));
+        Assert.Equal(["rm {}"], Parse(dialect.CreateParser(openingIsToken: true, isRequired: false, parallel: true, s_names), [("<tool_call>", true), .. Pieces(call, 5)]));
     }
 
     [Fact]
     public void Append_OneCallWanted_IsOverWithIt()
     {
-        var parser = ToolDialect.Of("[TOOL_CALLS]").CreateParser(openingIsToken: false, isRequired: false, parallel: false);
+        var parser = ToolDialect.Of("[TOOL_CALLS]").CreateParser(openingIsToken: false, isRequired: false, parallel: false, s_names);
 
         var parts = Parse(parser, Pieces("[TOOL_CALLS][{\"name\": \"a\", \"arguments\": {}}, {\"name\": \"b\", \"arguments\": {}}]", 3));
 
@@ -92,7 +94,7 @@ public sealed class ToolCallParserTests
         for (var i = 0; i < 40; i++)
         {
             var reply = Walk(grammar, random);
-            var parts = Parse(dialect.CreateParser(openingIsToken: true, isRequired: true, parallel: true), Pieces(reply, 1 + random.Next(9)));
+            var parts = Parse(dialect.CreateParser(openingIsToken: true, isRequired: true, parallel: true, s_names), Pieces(reply, 1 + random.Next(9)));
             Assert.NotEmpty(parts);
             Assert.All(parts, part => Assert.Matches("^(now \\{ ?\\}|weather \\{\"city\": ?\"(Rome|Oslo)\", ?\"days\": ?[1-9]\\})$", part));
             most = Math.Max(most, parts.Count);
