@@ -73,6 +73,12 @@ internal sealed class GrammarStates
     /// <summary>The state behind one byte, or <see cref="Dead"/>.</summary>
     public int Step(int state, byte value)
     {
+        if (_states[state].Count == 1 && this[state, 0] is var only && _rules[only.Rule] is OpeningsRule { IsText: true } text && text.Next(only.State, value) == only.State)
+        {
+            // Most of free text leads nowhere.
+            return state;
+        }
+
         var (mark, canEnd) = Begin();
         for (var i = 0; i < _states[state].Count; i++)
         {

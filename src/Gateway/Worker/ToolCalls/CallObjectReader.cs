@@ -9,7 +9,7 @@ namespace Gateway.Worker.ToolCalls;
 /// </summary>
 /// <param name="begin">Takes the name, once.</param>
 /// <param name="arguments">Takes pieces of the arguments, after the name.</param>
-/// <param name="functions">Names that make a call; null for any.</param>
+/// <param name="functions">The only names that make a call, and then without other members than grammars of calls write; null for any.</param>
 internal sealed class CallObjectReader(Action<string> begin, Action<string> arguments, IReadOnlyCollection<string>? functions = null)
 {
     private readonly StringBuilder _value = new();
@@ -92,7 +92,7 @@ internal sealed class CallObjectReader(Action<string> begin, Action<string> argu
         if (c == '"' && !_escaped)
         {
             (_key, _state) = (_value.ToString(), State.Colon);
-            return true;
+            return functions is null || _key is "type" or "name" or "arguments" or "parameters";
         }
 
         _escaped = c == '\\' && !_escaped;

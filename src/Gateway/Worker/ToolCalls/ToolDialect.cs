@@ -7,7 +7,8 @@ namespace Gateway.Worker.ToolCalls;
 
 /// <summary>
 /// How a model family writes tool calls; one for each family of chat templates, told by what the template says. A call that is
-/// required begins in the prompt, with what the family puts in front of calls, and the rest obeys a grammar.
+/// required begins in the prompt, with what the family puts in front of calls, and the rest obeys a grammar. Where the model
+/// decides, the grammar begins with what opens a call.
 /// </summary>
 internal sealed class ToolDialect
 {

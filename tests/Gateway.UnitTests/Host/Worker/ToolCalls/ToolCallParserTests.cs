@@ -21,6 +21,7 @@ public sealed class ToolCallParserTests
         { "Qwen-Qwen3-0.6B", $"<think>\nhm\n</think>\n\n<tool_call>\n{{\"arguments\": {Weather}, \"name\": \"weather\"}}\n</tool_call>\n<tool_call>\n{{\"name\": \"now\", \"arguments\": {{}}}}\n</tool_call>", ["<think>\nhm\n</think>", $"weather {Weather}", "now {}"] },
         { "NousResearch-Hermes-3-Llama-3.1-8B-tool_use", "Let me see. <tool_call>\n{\"name\": \"now\"}\n</tool_call> Done.", ["Let me see.", "now {}", " Done."] },
         { "mistralai-Mistral-Nemo-Instruct-2407", $"[TOOL_CALLS][{{\"name\": \"weather\", \"arguments\": {Weather}}}, {{\"name\": \"now\", \"arguments\": {{}}, \"id\": \"abcdefghi\"}}]", [$"weather {Weather}", "now {}"] },
+        { "mistralai-Mistral-Nemo-Instruct-2407", "[TOOL_CALLS][{\"name\": \"now\", \"arguments\": {}}] Done. [TOOL_CALLS][{\"name\": \"a\", \"arguments\": {}}]", ["now {}", " Done.", "a {}"] },
         { "ibm-granite-granite-3.3-2B-Instruct", $"<|tool_call|>[{{\"name\": \"weather\", \"arguments\": {Weather}}}]", [$"weather {Weather}"] },
         { "ibm-granite-granite-3.3-2B-Instruct", "<|tool_call|>{\"name\": \"now\", \"arguments\": null}", ["now {}"] },
         { "LFM2-8B-A1B", "<|tool_call_start|>[weather(city=\"Bonn\", days=[1, 2.5], deep={'k': None}, ok=True), now()]<|tool_call_end|>One moment.", ["weather {\"city\":\"Bonn\",\"days\":[1,2.5],\"deep\":{\"k\":null},\"ok\":true}", "now {}", "One moment."] },
@@ -36,6 +37,8 @@ public sealed class ToolCallParserTests
         { "mistralai-Mistral-Nemo-Instruct-2407", "[TOOL_CALLS] none", ["[TOOL_CALLS] none"] },
         { "meta-llama-Llama-3.1-8B-Instruct", "I would call {\"name\": \"now\"}", ["I would call {\"name\": \"now\"}"] },
         { "meta-llama-Llama-3.1-8B-Instruct", "{\"answer\": 42}", ["{\"answer\": 42}"] },
+        { "meta-llama-Llama-3.1-8B-Instruct", "{\"name\": \"Ada\", \"arguments\": {}}", ["{\"name\": \"Ada\", \"arguments\": {}}"] },
+        { "meta-llama-Llama-3.1-8B-Instruct", "<b>{\"name\": \"now\"}", ["<b>{\"name\": \"now\"}"] },
         { "LFM2-8B-A1B", "<|tool_call_start|>[now(1)]<|tool_call_end|>", ["<|tool_call_start|>[now(1)]<|tool_call_end|>"] },
         { "google-gemma-2-2b-it", "  plain text \n", ["  plain text \n"] },
     };
