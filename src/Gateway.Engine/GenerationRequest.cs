@@ -19,7 +19,7 @@ public sealed record GenerationRequest
     /// <summary>Ids that end the reply and are not part of it.</summary>
     public IReadOnlyList<int> EndTokens { get; init; } = [];
 
-    /// <summary>Tokens before which no end token is drawn; not together with a grammar, which says itself where a reply may end.</summary>
+    /// <summary>Tokens before which no end token is drawn; a reply that a grammar leaves no way to go on ends all the same.</summary>
     public int MinimumTokens { get; init; }
 
     /// <summary>Log-probabilities wanted: this many alternatives per token beside the one drawn; null wants none and costs nothing.</summary>

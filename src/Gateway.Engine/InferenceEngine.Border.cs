@@ -189,11 +189,6 @@ public sealed partial class InferenceEngine
             throw new ArgumentException($"a token is outside the vocabulary of {_model.Config.VocabularySize}; use the tokenizer of this model.", nameof(request));
         }
 
-        if (request is { MinimumTokens: > 0, Grammar: not null })
-        {
-            throw new ArgumentException("a grammar says itself where a reply may end; leave MinimumTokens out.", nameof(request));
-        }
-
         request.Sampling.Require(_model.Config.VocabularySize);
         return (long)request.Prompt.Length + (request.Embeds ? 0 : request.MaximumTokens) <= MaximumSequenceLength;
     }

@@ -30,9 +30,16 @@ public static class EngineFuzz
             {"type":"object","properties":{"category":{"enum":["billing","technical"]},"urgent":{"type":"boolean"},"note":{"type":"string","maxLength":12}},
              "required":["category","urgent","note"],"additionalProperties":false}
             """),
+
+        // Free text with openings that the likely tokens make (20 and 21 are '3' and '4'): one a token, one a text across two.
+        Free(new GrammarPart.Token(21), new GrammarPart.Pattern("[ab]{2,5}c")),
+        Free(new GrammarPart.Literal("34"), new GrammarPart.Schema("""{"type":"object","properties":{"a":{"type":"integer","maximum":99}},"required":["a"],"additionalProperties":false}""", "")),
+        Free(new GrammarPart.Literal("3"), new GrammarPart.Pattern("[345]{3} and so on")),
     ];
 
     private static readonly EngineOptions Lone = new() { MaximumRunning = 1, TokenBudget = 300, CacheBlocks = 16, SharePrefixes = false, Speculation = Speculate.Never };
+
+    private static Grammar Free(GrammarPart mark, GrammarPart part) => Grammar.FromParts(new GrammarPart.Openings([new Opening(mark, part)], Lead: null, IsText: true));
 
     /// <summary>Runs rounds with fresh engines until <paramref name="steps"/> engine steps were made; returns the number of requests checked.</summary>
     public static async Task<int> RunAsync(int steps, int seed, CancellationToken cancellation)

@@ -24,9 +24,12 @@ public sealed class TinyModel : IDisposable
     private readonly TemporaryFolder _folder = new();
 
     /// <summary>Writes the model directory.</summary>
-    public TinyModel(int contextLength = 256, int seed = 1)
+    /// <param name="contextLength">In tokens.</param>
+    /// <param name="seed">Of the weights.</param>
+    /// <param name="markers">Texts that get tokens of their own behind all others, not special ones.</param>
+    public TinyModel(int contextLength = 256, int seed = 1, params string[] markers)
     {
-        var vocabulary = WriteTokenizer();
+        var vocabulary = WriteTokenizer(markers);
         Config = new ModelConfig
         {
             Family = ModelFamily.Llama,
@@ -80,20 +83,20 @@ public sealed class TinyModel : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _folder.Dispose();
 
-    /// <summary>Two special tokens, the 256 bytes in GPT-2's alphabet and a few merges; returns the size.</summary>
-    private int WriteTokenizer()
+    /// <summary>Two special tokens, the 256 bytes in GPT-2's alphabet, a few merges and the markers; returns the size.</summary>
+    private int WriteTokenizer(string[] markers)
     {
         var printable = Enumerable.Range('!', '~' - '!' + 1).Concat(Enumerable.Range(0xA1, 0xAC - 0xA1 + 1)).Concat(Enumerable.Range(0xAE, 0xFF - 0xAE + 1)).ToHashSet();
         var moved = 0;
         var alphabet = Enumerable.Range(0, 256).Select(value => ((char)(printable.Contains(value) ? value : 256 + moved++)).ToString()).ToList();
         string[][] merges = [["t", "h"], ["th", "e"], ["\u0120", "the"], ["o", "x"]];
-        string[] tokens = [EndToken, StartToken, .. alphabet, .. merges.Select(merge => merge[0] + merge[1])];
-        JsonObject Special(int id) => new() { ["id"] = id, ["content"] = tokens[id], ["special"] = true, ["normalized"] = false, ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false };
+        string[] tokens = [EndToken, StartToken, .. alphabet, .. merges.Select(merge => merge[0] + merge[1]), .. markers];
+        JsonObject Added(int id) => new() { ["id"] = id, ["content"] = tokens[id], ["special"] = id < 2, ["normalized"] = false, ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false };
         JsonObject ByteLevel() => new() { ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["trim_offsets"] = true, ["use_regex"] = true };
         var json = new JsonObject
         {
             ["version"] = "1.0",
-            ["added_tokens"] = new JsonArray(Special(0), Special(1)),
+            ["added_tokens"] = new JsonArray([Added(0), Added(1), .. markers.Select((_, index) => Added(tokens.Length - markers.Length + index))]),
             ["normalizer"] = null,
             ["pre_tokenizer"] = ByteLevel(),
             ["post_processor"] = null,

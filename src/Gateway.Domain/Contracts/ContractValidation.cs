@@ -17,11 +17,6 @@ public static class ContractValidation
             problems.Add(new("/output_mode", "'enforce' needs an output_schema"));
         }
 
-        if (content.OutputMode == OutputMode.Enforce && content.Tools is not null)
-        {
-            problems.Add(new("/tools", "cannot be combined with 'enforce': a reply with an enforced form cannot be a tool call"));
-        }
-
         CheckRange("/sampling/temperature", content.Sampling.Temperature, 0, 2);
         CheckRange("/sampling/top_p", content.Sampling.TopP, 0, 1);
         CheckRange("/sampling/top_k", content.Sampling.TopK, 0, int.MaxValue);

@@ -100,6 +100,14 @@ internal sealed class ForcedText(GrammarStates states, TokenVocabulary vocabular
             return -1;
         }
 
+        for (var i = 0; i < states.Positions(state); i++)
+        {
+            if (states.TakesTokens(states[state, i]))
+            {
+                return -1;
+            }
+        }
+
         var only = -1;
         for (var value = 0; value < 256; value++)
         {

@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Gateway.Engine.Grammars;
 
 /// <summary>
@@ -30,11 +28,7 @@ public sealed class Grammar
     /// <param name="schema">A JSON Schema (2020-12, the subset of the product's validator) as text.</param>
     /// <param name="cancellation">Ends a compilation that nobody waits for.</param>
     /// <exception cref="GrammarException">The schema is broken, not supported, too large, or no value fits it.</exception>
-    public static Grammar FromSchema(string schema, CancellationToken cancellation = default)
-    {
-        var budget = Budget(schema, cancellation);
-        return SchemaCompiler.Compile(SchemaReader.Read(schema, budget), budget);
-    }
+    public static Grammar FromSchema(string schema, CancellationToken cancellation = default) => FromParts(new GrammarPart.Schema(schema, ""), cancellation);
 
     /// <summary>Replies that are any JSON object.</summary>
     public static Grammar JsonObject() => FromSchema("""{"type":"object"}""");
@@ -47,36 +41,22 @@ public sealed class Grammar
     /// <param name="pattern">A pattern without look-around, back-references and word boundaries.</param>
     /// <param name="cancellation">Ends a compilation that nobody waits for.</param>
     /// <exception cref="GrammarException">The pattern is broken, not supported, too large, or matches nothing.</exception>
-    public static Grammar FromRegex(string pattern, CancellationToken cancellation = default)
-    {
-        var budget = Budget(pattern, cancellation);
-        var words = PatternAutomaton.FromWhole(pattern, budget);
-        var dfa = CharacterBytes.Raw(words, budget) ?? throw new GrammarException("", "matches no text at all: correct the pattern");
-        return new Grammar([new TerminalRule(dfa)], 0);
-    }
+    public static Grammar FromRegex(string pattern, CancellationToken cancellation = default) => FromParts(new GrammarPart.Pattern(pattern), cancellation);
 
     /// <summary>Replies that are one of the given texts.</summary>
     /// <exception cref="GrammarException">There are no choices, one is empty or no valid Unicode, or they are too many.</exception>
-    public static Grammar FromChoice(IReadOnlyList<string> choices, CancellationToken cancellation = default)
-    {
-        var budget = new CompileBudget(cancellation);
-        var words = choices.Select((choice, index) =>
-            choice.Length == 0 ? throw new GrammarException($"/{index}", "is empty: a choice needs at least one character")
-            : TryEncode(choice) ?? throw new GrammarException($"/{index}", "is not valid Unicode: remove the unpaired surrogate"));
-        var dfa = JsonTerminals.Words(words, budget) ?? throw new GrammarException("", "holds no choices: give at least one");
-        return new Grammar([new TerminalRule(dfa)], 0);
-    }
+    public static Grammar FromChoice(IReadOnlyList<string> choices, CancellationToken cancellation = default) => FromParts(new GrammarPart.Texts(choices), cancellation);
 
     /// <summary>
-    /// Computes the masks of the grammar's terminals ahead, so that the thread that computes tokens need not: the first long
+    /// Computes the masks of the grammar's automata ahead, so that the thread that computes tokens need not: the first long
     /// one takes milliseconds. For the thread that compiled the grammar.
     /// </summary>
     public Grammar Prepare(TokenVocabulary vocabulary)
     {
-        foreach (var rule in _rules.OfType<TerminalRule>())
+        foreach (var dfa in _rules.Select(rule => (rule as TerminalRule)?.Dfa ?? (rule as OpeningsRule)?.Texts).OfType<ByteDfa>())
         {
-            var masks = vocabulary.Tokens.Masks(rule.Dfa);
-            for (var state = 0; state < Math.Min(rule.Dfa.States, MaximumPreparedStates); state++)
+            var masks = vocabulary.Tokens.Masks(dfa);
+            for (var state = 0; state < Math.Min(dfa.States, MaximumPreparedStates); state++)
             {
                 _ = masks[state];
             }
@@ -96,21 +76,5 @@ public sealed class Grammar
         }
 
         return known;
-    }
-
-    private static CompileBudget Budget(string source, CancellationToken cancellation) => source.Length <= MaximumLength
-        ? new CompileBudget(cancellation)
-        : throw new GrammarException("", $"is longer than {MaximumLength} characters: shorten it");
-
-    private static byte[]? TryEncode(string text)
-    {
-        try
-        {
-            return new UTF8Encoding(false, throwOnInvalidBytes: true).GetBytes(text);
-        }
-        catch (EncoderFallbackException)
-        {
-            return null;
-        }
     }
 }

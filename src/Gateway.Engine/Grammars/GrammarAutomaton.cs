@@ -54,20 +54,21 @@ internal sealed class GrammarAutomaton
         }
     }
 
-    /// <summary>The state behind some bytes, or <see cref="GrammarStates.Dead"/>.</summary>
-    public int Step(int state, ReadOnlySpan<byte> bytes)
+    /// <summary>Whether every token may follow a state, so that no mask is needed; <paramref name="first"/> when the reply has none yet.</summary>
+    public bool IsFree(int state, bool first)
     {
         lock (_gate)
         {
-            foreach (var value in bytes)
-            {
-                if ((state = _states.Step(state, value)) == GrammarStates.Dead)
-                {
-                    break;
-                }
-            }
+            return (first ? _firstBuilder : _builder).IsFree(state);
+        }
+    }
 
-            return state;
+    /// <summary>The state behind a token, or <see cref="GrammarStates.Dead"/>.</summary>
+    public int Step(int state, int token, ReadOnlySpan<byte> bytes)
+    {
+        lock (_gate)
+        {
+            return _states.Step(state, token, bytes);
         }
     }
 

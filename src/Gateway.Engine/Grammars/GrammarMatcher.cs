@@ -45,12 +45,18 @@ public sealed class GrammarMatcher
     private int State => _states[_count];
 
     /// <summary>
-    /// The tokens that may come next: bit t % 64 of word t / 64 stands for token t. Empty once an end token was taken, or
-    /// when the reply is complete and has no end tokens. Valid until the next call.
+    /// The tokens that may come next: bit t % 64 of word t / 64 stands for token t. No words at all where every token may come,
+    /// in free text. No bits once an end token was taken, or when the reply is complete and has no end tokens. Valid until the
+    /// next call.
     /// </summary>
     public ReadOnlySpan<ulong> AllowedTokens()
     {
         var first = _count == 0;
+        if (State != Closed && _automaton.IsFree(State, first))
+        {
+            return [];
+        }
+
         if (_maskState == State && _maskCount >= 0 && first == (_maskCount == 0))
         {
             return _mask;
@@ -141,7 +147,6 @@ public sealed class GrammarMatcher
             return CanEnd ? Closed : GrammarStates.Dead;
         }
 
-        var bytes = _vocabulary.Bytes(token, first: _count == 0);
-        return bytes.Length == 0 ? GrammarStates.Dead : _automaton.Step(State, bytes);
+        return (uint)token < (uint)_vocabulary.Size ? _automaton.Step(State, token, _vocabulary.Bytes(token, first: _count == 0)) : GrammarStates.Dead;
     }
 }

@@ -73,6 +73,12 @@ internal sealed class GrammarStates
     /// <summary>The state behind one byte, or <see cref="Dead"/>.</summary>
     public int Step(int state, byte value)
     {
+        if (_states[state].Count == 1 && this[state, 0] is var only && _rules[only.Rule] is OpeningsRule { IsText: true } text && text.Next(only.State, value) == only.State)
+        {
+            // Most of free text leads nowhere.
+            return state;
+        }
+
         var (mark, canEnd) = Begin();
         for (var i = 0; i < _states[state].Count; i++)
         {
@@ -80,6 +86,45 @@ internal sealed class GrammarStates
         }
 
         return Finish(mark, canEnd);
+    }
+
+    /// <summary>The state behind a token, or <see cref="Dead"/>. Where a rule names the token, it is that token and not its text.</summary>
+    public int Step(int state, int token, ReadOnlySpan<byte> bytes)
+    {
+        var (mark, canEnd) = Begin();
+        for (var i = 0; i < _states[state].Count; i++)
+        {
+            StepToken(this[state, i], token);
+        }
+
+        if (_scratch.Count == mark && !_canEnd && bytes.IsEmpty)
+        {
+            // A token without text changes nothing in free text, and is none of anything else.
+            for (var i = 0; i < _states[state].Count; i++)
+            {
+                var at = this[state, i];
+                if (_rules[at.Rule] is OpeningsRule { IsText: true } openings)
+                {
+                    Stay(openings, at);
+                }
+            }
+        }
+
+        var next = Finish(mark, canEnd);
+        if (next != Dead || bytes.IsEmpty)
+        {
+            return next;
+        }
+
+        foreach (var value in bytes)
+        {
+            if ((state = Step(state, value)) == Dead)
+            {
+                break;
+            }
+        }
+
+        return state;
     }
 
     /// <summary>The state behind one byte from a single position, or <see cref="Dead"/>.</summary>
@@ -110,10 +155,15 @@ internal sealed class GrammarStates
                 return false;
             case ArrayRule array:
                 return CanStep(array, at, value);
+            case OpeningsRule openings:
+                return openings.Next(at.State, value) != ByteDfa.Dead;
             default:
                 return false;
         }
     }
+
+    /// <summary>Whether some token may follow at a position for what it is and not for its text.</summary>
+    public bool TakesTokens(in Position at) => _rules[at.Rule] is TokenRule || (_rules[at.Rule] is OpeningsRule openings && openings.TakesTokens(at.State));
 
     /// <summary>The state behind a key that ended in front of <paramref name="parent"/>; <see cref="Dead"/> when the key is taken.</summary>
     public int EndKey(in Position parent, int text)
@@ -177,6 +227,62 @@ internal sealed class GrammarStates
             case ArrayRule array:
                 StepArray(array, at, value);
                 break;
+            case OpeningsRule openings:
+                StepOpenings(openings, at, value);
+                break;
+        }
+    }
+
+    private void StepToken(in Position at, int token)
+    {
+        if (_rules[at.Rule] is TokenRule named && named.Token == token)
+        {
+            Leave(at.Return);
+        }
+        else if (_rules[at.Rule] is OpeningsRule openings && openings.PartOf(at.State, token) is var part and >= 0)
+        {
+            Open(openings, at, part);
+        }
+    }
+
+    private void StepOpenings(OpeningsRule rule, in Position at, byte value)
+    {
+        var next = rule.Next(at.State, value);
+        if (next == ByteDfa.Dead)
+        {
+            return;
+        }
+
+        if (rule.PartAt(next) is var part and >= 0)
+        {
+            Open(rule, at, part);
+        }
+        else
+        {
+            Stay(rule, at with { State = next });
+        }
+    }
+
+    /// <summary>Adds the beginning of an opened part, behind which others may be opened.</summary>
+    private void Open(OpeningsRule rule, in Position at, int part)
+    {
+        var (mark, canEnd) = Begin();
+        if (rule.Count(at.Counter) is var count and >= 0)
+        {
+            _scratch.Add(at with { State = 0, Counter = count });
+        }
+
+        Leave(at.Return);
+        Enter(part, Finish(mark, canEnd));
+    }
+
+    /// <summary>Adds a position between parts: what follows them may begin here, but not within an opening that is no text.</summary>
+    private void Stay(OpeningsRule rule, in Position at)
+    {
+        _scratch.Add(at);
+        if (rule.IsText || at.State == 0)
+        {
+            Leave(at.Return);
         }
     }
 
@@ -353,9 +459,9 @@ internal sealed class GrammarStates
         }
 
         _scratch.Add(new Position(rule, 0, 0, continuation));
-        if (_rules[rule] is TerminalRule terminal && terminal.Dfa.Accepts(0))
+        if (_rules[rule] is OpeningsRule || (_rules[rule] is TerminalRule terminal && terminal.Dfa.Accepts(0)))
         {
-            // Free text may be empty.
+            // May be empty.
             Leave(continuation);
         }
     }

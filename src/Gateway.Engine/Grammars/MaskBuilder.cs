@@ -8,6 +8,14 @@ internal sealed class MaskBuilder(GrammarStates states, TokenTrie trie)
 {
     private readonly HashSet<int> _taken = [];
     private readonly List<byte> _path = [];
+    private readonly ulong[] _text = new ulong[(trie.Size + 63) / 64];
+
+    /// <summary>Whether every token may follow <paramref name="state"/>: in free text, where no token both opens a part and goes on behind the opening.</summary>
+    public bool IsFree(int state) =>
+        states.Positions(state) == 1
+        && states[state, 0] is var at
+        && states.RuleOf(at) is OpeningsRule { IsText: true } rule
+        && (rule.Texts is null || at.State == OpeningsRule.Plain || !trie.Masks(rule.Texts)[at.State].HasTokensBehindEnds);
 
     /// <summary>Sets the bits of the tokens that may follow <paramref name="state"/>; the others are cleared.</summary>
     public void Write(int state, Span<ulong> mask)
@@ -16,15 +24,67 @@ internal sealed class MaskBuilder(GrammarStates states, TokenTrie trie)
         for (var i = 0; i < states.Positions(state); i++)
         {
             var position = states[state, i];
-            if (states.RuleOf(position) is TerminalRule terminal)
+            switch (states.RuleOf(position))
             {
-                AddTerminal(terminal, position, mask);
-            }
-            else
-            {
-                WalkStructure(0, position, mask);
+                case TerminalRule terminal:
+                    AddTerminal(terminal, position, mask);
+                    break;
+                case TokenRule named:
+                    mask[named.Token >> 6] |= 1UL << named.Token;
+                    break;
+                case OpeningsRule { IsText: true } openings:
+                    AddText(openings, position, mask);
+                    break;
+                case OpeningsRule openings:
+                    WalkStructure(0, position, mask);
+                    AddTokens(openings, position.State, mask);
+                    break;
+                default:
+                    WalkStructure(0, position, mask);
+                    break;
             }
         }
+    }
+
+    private static void AddTokens(OpeningsRule rule, int state, Span<ulong> mask)
+    {
+        if (rule.TakesTokens(state))
+        {
+            foreach (var token in rule.Tokens)
+            {
+                mask[token >> 6] |= 1UL << token;
+            }
+        }
+    }
+
+    /// <summary>All tokens but those that open a part and go on as the part cannot.</summary>
+    private void AddText(OpeningsRule rule, in GrammarStates.Position at, Span<ulong> mask)
+    {
+        Array.Fill(_text, ulong.MaxValue);
+        foreach (var (node, _) in rule.Texts is null || at.State == OpeningsRule.Plain ? [] : trie.Masks(rule.Texts)[at.State].Ends)
+        {
+            for (var below = node + 1; below < trie.End(node); below++)
+            {
+                foreach (var token in trie.Tokens(below))
+                {
+                    _text[token >> 6] &= ~(1UL << token);
+                }
+            }
+
+            Walk(node, StateAt(node, at), _text);
+        }
+
+        for (var word = 0; word < _text.Length; word++)
+        {
+            mask[word] |= _text[word];
+        }
+    }
+
+    /// <summary>The state behind the bytes that lead to a node.</summary>
+    private int StateAt(int node, in GrammarStates.Position at)
+    {
+        var parent = trie.Parent(node);
+        return parent == 0 ? states.StepFrom(at, trie.Byte(node)) : states.Step(StateAt(parent, at), trie.Byte(node));
     }
 
     private void AddTerminal(TerminalRule rule, in GrammarStates.Position at, Span<ulong> mask)

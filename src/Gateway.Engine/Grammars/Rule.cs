@@ -1,8 +1,8 @@
 namespace Gateway.Engine.Grammars;
 
 /// <summary>
-/// One rule of a grammar. Rules refer to each other by index, so that schemas may be recursive. No rule matches nothing, and every
-/// rule can end. Immutable once the grammar is built.
+/// One rule of a grammar. Rules refer to each other by index, so that schemas may be recursive. Every rule matches some text, patterns
+/// and openings also the empty one. Immutable once the grammar is built.
 /// </summary>
 internal abstract class Rule
 {
@@ -33,6 +33,12 @@ internal sealed class TerminalRule(ByteDfa dfa, int minimum = 0, int maximum = i
         var charged = count + ByteDfa.Charge(transition);
         return maximum == int.MaxValue ? Math.Min(charged, minimum) : charged <= maximum ? charged : -1;
     }
+}
+
+/// <summary>One token, whatever text it stands for.</summary>
+internal sealed class TokenRule(int token) : Rule
+{
+    public int Token => token;
 }
 
 /// <summary>Any of several rules.</summary>

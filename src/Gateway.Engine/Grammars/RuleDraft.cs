@@ -22,6 +22,22 @@ internal abstract record RuleDraft
         public override Rule Build(int[] depths, CompileBudget budget) => Rule;
     }
 
+    /// <summary>A token.</summary>
+    public sealed record Token(int Id) : RuleDraft
+    {
+        public override int Depth(int[] depths) => 0;
+
+        public override Rule Build(int[] depths, CompileBudget budget) => new TokenRule(Id);
+    }
+
+    /// <summary>Parts behind their openings, which are texts or tokens.</summary>
+    public sealed record Openings(GrammarPart.Openings Form, (GrammarPart Mark, int Part)[] Parts) : RuleDraft
+    {
+        public override int Depth(int[] depths) => Parts.Max(part => depths[part.Part]);
+
+        public override Rule Build(int[] depths, CompileBudget budget) => new OpeningsRule(Form, Parts, budget);
+    }
+
     /// <summary>Any of several; filled in later, so that alternatives may refer to it.</summary>
     public sealed record Choice : RuleDraft
     {

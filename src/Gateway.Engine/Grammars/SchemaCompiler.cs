@@ -30,16 +30,11 @@ internal sealed class SchemaCompiler
         _key = Add(new RuleDraft.Terminal(new TerminalRule(JsonTerminals.Key, isKey: true)));
     }
 
-    /// <exception cref="GrammarException">A construct cannot be enforced, the whole is too large, or no value fits.</exception>
-    public static Grammar Compile(SchemaNode root, CompileBudget budget) => Compile(compiler => compiler.Value([root]), budget);
-
-    /// <exception cref="GrammarException">As for a single schema.</exception>
-    public static Grammar Compile(GrammarPart root, CompileBudget budget) => Compile(compiler => compiler.Part(root), budget);
-
-    private static Grammar Compile(Func<SchemaCompiler, int> root, CompileBudget budget)
+    /// <exception cref="GrammarException">A construct cannot be enforced, the whole is too large, or no text fits.</exception>
+    public static Grammar Compile(GrammarPart root, CompileBudget budget)
     {
         var compiler = new SchemaCompiler(budget, withFormats: true);
-        var start = root(compiler);
+        var start = compiler.Part(root);
         var depths = compiler.Depths();
         RefuseOverlaps(compiler._exclusive, budget);
         if (depths[start] == RuleDraft.Impossible)
@@ -75,8 +70,12 @@ internal sealed class SchemaCompiler
         {
             _parts.Add(part, index = part switch
             {
-                GrammarPart.Literal literal => Add(new RuleDraft.Terminal(new TerminalRule(JsonTerminals.Words([Encoding.UTF8.GetBytes(literal.Text)], _budget)!))),
-                GrammarPart.Schema schema => Value([SchemaReader.Read(schema.Json, _budget, ref _nextId, schema.Pointer)]),
+                GrammarPart.Literal literal => AddText(JsonTerminals.Words([Encoding.UTF8.GetBytes(literal.Text)], _budget)!),
+                GrammarPart.Texts texts => AddText(Texts(texts.Choices)),
+                GrammarPart.Pattern pattern => AddText(PatternText(pattern.Expression)),
+                GrammarPart.Token token => Add(new RuleDraft.Token(token.Id)),
+                GrammarPart.Schema schema => Value([SchemaReader.Read(Sized(schema.Json, schema.Pointer), _budget, ref _nextId, schema.Pointer)]),
+                GrammarPart.Openings openings => Add(new RuleDraft.Openings(openings, [.. openings.Parts.Select(opening => (opening.Mark, Part(opening.Part)))])),
                 GrammarPart.Sequence sequence => Add(new RuleDraft.Sequence([.. sequence.Parts.Select(Part)])),
                 GrammarPart.Choice choice => AddChoice(choice.Alternatives.Select(Part)),
                 _ => throw new ArgumentOutOfRangeException(nameof(part)),
@@ -84,6 +83,35 @@ internal sealed class SchemaCompiler
         }
 
         return index;
+    }
+
+    private int AddText(ByteDfa text) => Add(new RuleDraft.Terminal(new TerminalRule(text)));
+
+    private ByteDfa Texts(IReadOnlyList<string> choices)
+    {
+        var words = choices.Select((choice, index) =>
+            choice.Length == 0 ? throw new GrammarException($"/{index}", "is empty: a choice needs at least one character")
+            : TryEncode(choice) ?? throw new GrammarException($"/{index}", "is not valid Unicode: remove the unpaired surrogate"));
+        return JsonTerminals.Words(words, _budget) ?? throw new GrammarException("", "holds no choices: give at least one");
+    }
+
+    private ByteDfa PatternText(string pattern) => CharacterBytes.Raw(PatternAutomaton.FromWhole(Sized(pattern, ""), _budget), _budget)
+        ?? throw new GrammarException("", "matches no text at all: correct the pattern");
+
+    private static string Sized(string source, string pointer) => source.Length <= Grammar.MaximumLength
+        ? source
+        : throw new GrammarException(pointer, $"is longer than {Grammar.MaximumLength} characters: shorten it");
+
+    private static byte[]? TryEncode(string text)
+    {
+        try
+        {
+            return new UTF8Encoding(false, throwOnInvalidBytes: true).GetBytes(text);
+        }
+        catch (EncoderFallbackException)
+        {
+            return null;
+        }
     }
 
     private int AddChoice(IEnumerable<int> alternatives)

@@ -36,9 +36,6 @@ internal sealed class SchemaReader
         }
     }
 
-    /// <exception cref="GrammarException">The schema is not JSON, wrong, or outside the subset.</exception>
-    public static SchemaNode Read(string schema, CompileBudget budget) => Read(schema, budget, 0, "", out _);
-
     private static SchemaNode Read(string schema, CompileBudget budget, int firstId, string prefix, out int nodes)
     {
         try

@@ -54,6 +54,7 @@ internal sealed class TerminalMask
         }
 
         Ends = [.. ends];
+        HasTokensBehindEnds = ends.Exists(end => trie.End(end.Node) > end.Node + 1);
 
         void Walk(int node, int from, int charge)
         {
@@ -87,6 +88,9 @@ internal sealed class TerminalMask
 
     /// <summary>The nodes at which the terminal can end, with the characters charged until there.</summary>
     public (int Node, int Charge)[] Ends { get; }
+
+    /// <summary>Whether some token goes on behind an end, so that the surroundings decide about it.</summary>
+    public bool HasTokensBehindEnds { get; }
 
     /// <summary>Adds the tokens that stay inside the terminal and charge at most <paramref name="limit"/> characters.</summary>
     public void AddInside(int limit, Span<ulong> mask)

@@ -166,7 +166,7 @@ internal sealed class ResponseToolsReader(FieldReader fields, List<string> ignor
             json.WriteBoolean("strict", strict ?? problem is null);
             json.WriteEndObject();
         }));
-        _tools.Add((Nested(tool, parameters.Value), new ToolFunction(name, parameters, $"/tools/{index}/parameters")));
+        _tools.Add((Nested(tool, parameters.Value), new ToolFunction(name, parameters, $"/tools/{index}/parameters") { IsStrict = strict is true }));
     }
 
     /// <summary>The chat form, with the members in the caller's order: templates show tools as they are written.</summary>

@@ -1,4 +1,5 @@
 using Gateway.Api.Wire;
+using Gateway.Worker.ToolCalls;
 
 namespace Gateway.Worker;
 
@@ -21,19 +22,11 @@ internal sealed class ChatEndpoint(WorkerRuntime runtime)
                 return new ApiErrorResult(error);
             }
 
-            // A front door forwards both: a contract may have taken one of them away.
-            if (request is { Format: { } form, ToolMode: ToolMode.Auto })
-            {
-                return new ApiErrorResult(ApiError.InvalidValue(
-                    form.Field, "a reply with an enforced form cannot be a tool call: set 'tool_choice' to 'none', or require a call and leave the form out."));
-            }
-
             return await new InferenceEndpoint(runtime).AnswerAsync(
                 context,
                 request,
                 () => Plan(request),
-                plan => plan.CallIsRequired ? GrammarSource.Of(plan.Tools!, Callable(request), request.ParallelCalls)
-                    : request.Format is { } format ? GrammarSource.Of(format) : null);
+                plan => Source(request, plan.Tools));
         }
     }
 
@@ -58,6 +51,7 @@ internal sealed class ChatEndpoint(WorkerRuntime runtime)
             Tools = request.ToolMode == ToolMode.None ? null : dialect,
             CallIsRequired = request.ToolMode == ToolMode.Required,
             ParallelCalls = request.ParallelCalls,
+            Functions = [.. request.Functions.Select(function => function.Name)],
             UsesFunctionCall = request.UsesFunctionCall,
             IdPrefix = "chatcmpl",
             Writer = head => new ChatCompletionWriter(head, request.IncludeUsage, request.UsesFunctionCall),
@@ -65,7 +59,11 @@ internal sealed class ChatEndpoint(WorkerRuntime runtime)
         return (plan, null);
     }
 
-    private static IReadOnlyList<ToolFunction> Callable(ChatCompletionRequest request) => request.RequiredFunction is { } name
-        ? [.. request.Functions.Where(function => function.Name == name)]
-        : request.Functions;
+    private GrammarSource? Source(ChatCompletionRequest request, ToolDialect? tools) => request switch
+    {
+        _ when tools is null => request.Format is { } format ? GrammarSource.Of(format) : null,
+        { ToolMode: ToolMode.Required, RequiredFunction: { } name } => GrammarSource.Required(tools, [.. request.Functions.Where(function => function.Name == name)], parallel: false),
+        { ToolMode: ToolMode.Required } => GrammarSource.Required(tools, request.Functions, request.ParallelCalls),
+        _ => GrammarSource.Free(tools, request.Functions, request.Format, runtime.Tokenizer),
+    };
 }

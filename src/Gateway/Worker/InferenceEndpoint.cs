@@ -53,7 +53,7 @@ internal sealed class InferenceEndpoint(WorkerRuntime runtime)
             }
             catch (GrammarException failure)
             {
-                return new ApiErrorResult(Refusal(request.Format, failure));
+                return new ApiErrorResult(Refusal(request, failure));
             }
 
             if (!TrySubmit(requests, out var streams))
@@ -126,7 +126,7 @@ internal sealed class InferenceEndpoint(WorkerRuntime runtime)
                 {
                     Prompt = ids,
                     MaximumTokens = maximumTokens,
-                    MinimumTokens = grammar is null ? request.MinTokens : 0,
+                    MinimumTokens = request.MinTokens,
                     Sampling = sampling with { Seed = unchecked(sampling.Seed + choice) },
                     EndTokens = endTokens,
                     Grammar = grammar is null ? null : runtime.Grammars.Matcher(grammar, endTokens, maximumTokens),
@@ -161,8 +161,10 @@ internal sealed class InferenceEndpoint(WorkerRuntime runtime)
             : null;
     }
 
-    private static ApiError Refusal(ReplyFormat? format, GrammarException refusal) =>
-        format is null ? ApiError.UnsupportedSchema("tools", refusal.Pointer, refusal.Problem)
+    /// <summary>A form and the schemas of functions may stand in one grammar; the pointer tells which of them it is about.</summary>
+    private static ApiError Refusal(InferenceRequest request, GrammarException refusal) =>
+        request.Format is not { } format || (request as ChatCompletionRequest)?.Functions.Any(function => refusal.Pointer.StartsWith(function.Pointer, StringComparison.Ordinal)) == true
+            ? ApiError.UnsupportedSchema("tools", refusal.Pointer, refusal.Problem)
         : format.Kind is ReplyFormatKind.JsonSchema or ReplyFormatKind.JsonObject ? ApiError.UnsupportedSchema(format.Field, refusal.Pointer, refusal.Problem)
         : ApiError.InvalidValue(format.Field + refusal.Pointer.Replace('/', '.'), refusal.Problem + ".");
 }

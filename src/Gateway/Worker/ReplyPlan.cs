@@ -27,6 +27,9 @@ internal sealed record ReplyPlan
     /// <summary>How calls are written, where some may come.</summary>
     public ToolDialect? Tools { get; init; }
 
+    /// <summary>Names of the functions that may be called.</summary>
+    public IReadOnlyCollection<string> Functions { get; init; } = [];
+
     /// <summary>Whether the prompt ends where a call has begun.</summary>
     public bool CallIsRequired { get; init; }
 

@@ -59,7 +59,7 @@ internal sealed class ReplyReader
         if (plan.Tools is { } tools)
         {
             _markers = [.. tools.Markers.Select(tokenizer.TokenToId).OfType<int>()];
-            _parser = tools.CreateParser(tools.Opening.Length > 0 && tokenizer.TokenToId(tools.Opening) is not null, plan.CallIsRequired, plan.ParallelCalls);
+            _parser = tools.CreateParser(tools.Opening.Length > 0 && tokenizer.TokenToId(tools.Opening) is not null, plan.CallIsRequired, plan.ParallelCalls, plan.Functions);
         }
 
         _decoder = new StreamingDecoder(tokenizer, plan.Request.SkipsSpecialTokens, _markers);

@@ -136,6 +136,23 @@ public sealed class ContractApiTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_enforced_schema_and_tools_reach_the_worker_together()
+    {
+        await CreateAsync("""
+            {"output_schema":{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]},"output_mode":"enforce",
+             "tools":[{"type":"function","function":{"name":"look_up","parameters":{"type":"object"}}}]}
+            """);
+        await DeployAsync("triage@1");
+
+        using var response = await _gateway.ChatAsync("triage");
+        await GatewayUnderTest.ReadAsync(response);
+        Assert.True(_gateway.Worker.Requests.TryDequeue(out var sent));
+        Assert.Equal("json_schema", sent.GetProperty("response_format").GetProperty("type").GetString());
+        Assert.Equal("auto", sent.GetProperty("tool_choice").GetString());
+        Assert.Equal("look_up", Assert.Single(sent.GetProperty("tools").EnumerateArray()).GetProperty("function").GetProperty("name").GetString());
+    }
+
+    [Fact]
     public async Task Flags_follow_the_rules_of_the_contract()
     {
         await CreateAsync("""{"flags":{"off":["truncated"],"refusal_openings":["Leider kann ich"],"total_ms":1}}""");

@@ -78,7 +78,6 @@ public sealed class RecordsApiTests : IAsyncLifetime
     [InlineData("""{"name":"x","content":{},"extra":1}""", "unknown_parameter")]
     [InlineData("""{"name":"x","content":{"output_mode":"enforce"}}""", "invalid_value")]
     [InlineData("""{"name":"x","content":{"output_mode":"enforce","output_schema":{"oneOf":[{"type":"string"},{"type":["string","null"]}]}}}""", "unsupported_schema")]
-    [InlineData("""{"name":"x","content":{"output_mode":"enforce","output_schema":{"type":"object"},"tools":[{"type":"function","function":{"name":"f"}}]}}""", "invalid_value")]
     [InlineData("""{"name":"x","content":{"chat_template":"{% for %}"}}""", "invalid_value")]
     [InlineData("""{"name":"x","content":{"tools":[{"type":"function"}]}}""", "invalid_value")]
     [InlineData("""{"name":"x","content":{"flags":{"off":["error"]}}}""", "invalid_value")]

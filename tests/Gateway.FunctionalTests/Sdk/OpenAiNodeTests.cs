@@ -34,7 +34,7 @@ public sealed class OpenAiNodeTests
         await using var served = await ServedModel.StartAsync();
         var lines = await RunAsync(folder, "surface.mjs", served.Host.Address, ServedModel.ToolDeployment);
 
-        Assert.Equal(22, lines.Length);
+        Assert.Equal(23, lines.Length);
         Assert.All(lines, line => Assert.StartsWith("ok ", line, StringComparison.Ordinal));
     }
 
@@ -50,7 +50,7 @@ public sealed class OpenAiNodeTests
         await using var served = await ServedModel.StartAsync();
         var lines = await RunAsync(folder, "responses.mjs", served.Host.Address, ServedModel.ToolDeployment);
 
-        Assert.Equal(14, lines.Length);
+        Assert.Equal(15, lines.Length);
         Assert.All(lines, line => Assert.StartsWith("ok ", line, StringComparison.Ordinal));
     }
 

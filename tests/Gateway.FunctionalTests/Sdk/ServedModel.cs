@@ -26,7 +26,7 @@ internal sealed class ServedModel : IAsyncDisposable
     private readonly TinyModel _model;
     private readonly TemporaryFolder _data = TestData.CreateFolder();
 
-    private ServedModel(int contextLength) => _model = new TinyModel(contextLength);
+    private ServedModel(int contextLength) => _model = new TinyModel(contextLength, markers: ["<tool_call>", "</tool_call>"]);
 
     public GatewayHost Host { get; private set; } = null!;
 

@@ -27,7 +27,12 @@ public sealed class WorkerServer : IAsyncLifetime
     {
     }
 
-    internal WorkerServer(int contextLength) => Model = new TinyModel(contextLength);
+    internal WorkerServer(int contextLength)
+        : this(new TinyModel(contextLength))
+    {
+    }
+
+    internal WorkerServer(TinyModel model) => Model = model;
 
     public TinyModel Model { get; }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Engine.Grammars;
 using Gateway.TestKit;
 using Xunit;
 
@@ -134,13 +135,111 @@ public sealed class WorkerToolTests(WorkerServer server) : IClassFixture<WorkerS
     [InlineData("\"tool_choice\":\"required\"", "invalid_value", "tool_choice")]
     [InlineData("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"tool_choice\":\"sometimes\"", "invalid_value", "tool_choice")]
     [InlineData("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"g\"}}", "invalid_value", "tool_choice.function.name")]
-    [InlineData("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"response_format\":{\"type\":\"json_object\"}", "invalid_value", "response_format")]
+    [InlineData("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"strict\":\"yes\"}}]", "invalid_value", "tools[0].function.strict")]
     [InlineData("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]", "unsupported_parameter", "tools")]
     public async Task WrongTools_AreRefusedByName(string fields, string code, string param)
     {
         using var response = await server.PostAsync("/v1/chat/completions", WorkerServer.Body(fields));
 
         await WorkerServer.AssertErrorAsync(response, 400, code, param);
+    }
+
+    /// <summary>A brace opens a call of this family, and the bias makes the model begin with one.</summary>
+    [Theory]
+    [InlineData("")]
+    [InlineData(",\"tool_choice\":{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":\"auto\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"weather\"}}]}}")]
+    [InlineData(",\"parallel_tool_calls\":false")]
+    public async Task Auto_BareCalls_ObeyTheirFunction(string more)
+    {
+        for (var seed = 0; seed < 4; seed++)
+        {
+            var fields = $"\"tools\":[{Weather}],\"seed\":{seed},\"max_tokens\":300,{Bias(server, "{")},{Template("meta-llama-Llama-3.1-8B-Instruct")}{more}";
+            var reply = await server.ChatAsync(fields);
+            var calls = AssertCalls(reply);
+            var events = await server.StreamAsync(fields);
+
+            Assert.True(calls > 1 == !more.Contains("parallel", StringComparison.Ordinal));
+            Assert.Equal(
+                ["index", "id", "type", "function"],
+                events[..^1].Select(item => JsonDocument.Parse(item).RootElement.GetProperty("choices")[0].GetProperty("delta"))
+                    .First(delta => delta.TryGetProperty("tool_calls", out _)).GetProperty("tool_calls")[0].EnumerateObject().Select(member => member.Name));
+        }
+    }
+
+    [Fact]
+    public async Task Auto_OpeningWithAToken_ObeysItsFunctionAndTheQuotedTextDoesNot()
+    {
+        await using var marked = await MarkedAsync();
+        var fields = $"\"tools\":[{Weather}],\"seed\":1,\"max_tokens\":300,{Template("Qwen-Qwen2.5-7B-Instruct")}";
+        Assert.True(AssertCalls(await marked.ChatAsync($"{fields},{Bias(marked, "<tool_call>")}")) > 1);
+        Assert.Equal(1, AssertCalls(await marked.ChatAsync($"{fields},{Bias(marked, "<tool_call>")},\"parallel_tool_calls\":false")));
+
+        // Nothing is drawn but letters, so the reply is text.
+        var text = await marked.ChatAsync($"{fields},{Bias(marked, "x")}");
+        Assert.False(text.GetProperty("choices")[0].GetProperty("message").TryGetProperty("tool_calls", out _));
+        Assert.Equal("length", text.GetProperty("choices")[0].GetProperty("finish_reason").GetString());
+    }
+
+    [Theory]
+    [InlineData("meta-llama-Llama-3.1-8B-Instruct", 5)]
+    [InlineData("meta-llama-Llama-3.1-8B-Instruct", 30)]
+    public async Task Auto_CallCutByTheLimit_SaysLength(string family, int limit)
+    {
+        var reply = await server.ChatAsync($"\"tools\":[{Weather}],\"seed\":1,\"max_tokens\":{limit},{Bias(server, "{")},{Template(family)}");
+        Assert.Equal("length", reply.GetProperty("choices")[0].GetProperty("finish_reason").GetString());
+    }
+
+    /// <summary>The reply is the form or a call; which one, the model decides.</summary>
+    [Fact]
+    public async Task Auto_WithAForm_IsTheFormOrACall()
+    {
+        await using var marked = await MarkedAsync();
+        const string form = """ "response_format":{"type":"json_schema","json_schema":{"name":"r","strict":true,"schema":{"type":"object","properties":{"name":{"enum":["Ada","Bob"]}},"required":["name"],"additionalProperties":false}}}""";
+        foreach (var family in new[] { "Qwen-Qwen2.5-7B-Instruct", "meta-llama-Llama-3.1-8B-Instruct" })
+        {
+            var fields = $"\"tools\":[{Weather}],\"max_tokens\":300,\"parallel_tool_calls\":false,{form},{Template(family)}";
+            var formed = (await marked.ChatAsync($"{fields},{Bias(marked, "{", "\"", "n", ":", "A")}")).GetProperty("choices")[0];
+            Assert.Equal("stop", formed.GetProperty("finish_reason").GetString());
+            Assert.Contains(formed.GetProperty("message").GetProperty("content").GetString(), (string[])["{\"name\":\"Ada\"}", "{\"name\": \"Ada\"}"]);
+
+            var opening = family.StartsWith("Qwen", StringComparison.Ordinal) ? Bias(marked, "<tool_call>") : Bias(marked, "w");
+            Assert.Equal(1, AssertCalls(await marked.ChatAsync($"{fields},{opening}")));
+        }
+
+        foreach (var other in new[] { "\"structured_outputs\":{\"regex\":\"A{3}\"}", "\"structured_outputs\":{\"choice\":[\"AAA\",\"B\"]}" })
+        {
+            var reply = await marked.ChatAsync($"\"tools\":[{Weather}],{other},{Bias(marked, "A")},{Template("Qwen-Qwen2.5-7B-Instruct")}");
+            Assert.Equal("AAA", reply.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString());
+        }
+    }
+
+    [Fact]
+    public async Task Auto_SchemaThatCannotBeEnforced_IsAnyObjectUnlessTheFunctionIsStrict()
+    {
+        const string tool = """{"type":"function","function":{"name":"f","strict":STRICT,"parameters":{"type":"object","properties":{"x":{"not":{}}}}}}""";
+        var template = Template("meta-llama-Llama-3.1-8B-Instruct");
+        var fields = $"\"tools\":[{tool.Replace("STRICT", "false", StringComparison.Ordinal)}],\"parallel_tool_calls\":false,\"max_tokens\":400,{template}";
+        var bias = $"\"logit_bias\":{{\"{server.Runtime.Tokenizer.TokenToId("{")}\":100,\"{server.Runtime.Tokenizer.TokenToId("}")}\":80}}";
+        var call = Assert.Single(Calls(await server.ChatAsync($"{fields},{bias},\"temperature\":0"))).GetProperty("function");
+        Assert.Equal(("f", "{}"), (call.GetProperty("name").GetString(), call.GetProperty("arguments").GetString()));
+
+        using var strict = await server.PostAsync("/v1/chat/completions", WorkerServer.Body($"\"tools\":[{tool.Replace("STRICT", "true", StringComparison.Ordinal)}],{template}"));
+        var text = await strict.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        await WorkerServer.AssertErrorAsync(strict, 400, "unsupported_schema", "tools");
+        Assert.Contains("/tools/0/function/parameters/properties/x", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Auto_ManyLargeFunctions_AreStillServed()
+    {
+        // Each schema is within what a grammar may cost; all of them together are not.
+        const string schema = """{"type":"object","properties":{"a":{"type":"string","pattern":"^[a-z]{300N}$"}}}""";
+        _ = Grammar.FromSchema(schema.Replace('N', '9'));
+        var tools = string.Join(',', Enumerable.Range(0, 10).Select(i =>
+            """{"type":"function","function":{"name":"fN","parameters":SCHEMA}}""".Replace("SCHEMA", schema, StringComparison.Ordinal).Replace("N", $"{i}", StringComparison.Ordinal)));
+        var reply = await server.ChatAsync($"\"tools\":[{tools}],\"max_tokens\":40,{Bias(server, "{")},{Template("meta-llama-Llama-3.1-8B-Instruct")}");
+
+        Assert.Equal("length", reply.GetProperty("choices")[0].GetProperty("finish_reason").GetString());
     }
 
     [Fact]
@@ -156,6 +255,31 @@ public sealed class WorkerToolTests(WorkerServer server) : IClassFixture<WorkerS
 
     private static string Template(string family) =>
         "\"chat_template\":" + JsonSerializer.Serialize(File.ReadAllText(Path.Combine(TestData.Require("oracles/chat-templates/" + family), "template.jinja")));
+
+    private static async Task<WorkerServer> MarkedAsync()
+    {
+        var marked = new WorkerServer(new TinyModel(8192, markers: ["<tool_call>", "</tool_call>"]));
+        await marked.InitializeAsync();
+        return marked;
+    }
+
+    /// <summary>Makes tokens by far the likeliest wherever they may come.</summary>
+    private static string Bias(WorkerServer server, params IEnumerable<string> tokens) =>
+        $"\"logit_bias\":{{{string.Join(',', tokens.Select(token => $"\"{server.Runtime.Tokenizer.TokenToId(token)}\":100"))}}}";
+
+    /// <summary>All calls fit, but for a last one that was cut; returns how many do.</summary>
+    private static int AssertCalls(JsonElement reply)
+    {
+        var isCut = reply.GetProperty("choices")[0].GetProperty("finish_reason").GetString() == "length";
+        var calls = Calls(reply);
+        foreach (var call in calls.SkipLast(isCut ? 1 : 0))
+        {
+            Assert.Equal("weather", call.GetProperty("function").GetProperty("name").GetString());
+            AssertFits(call.GetProperty("function").GetProperty("arguments").GetString()!);
+        }
+
+        return calls.Count;
+    }
 
     private static List<JsonElement> Calls(JsonElement reply) => [.. reply.GetProperty("choices")[0].GetProperty("message").GetProperty("tool_calls").EnumerateArray()];
 

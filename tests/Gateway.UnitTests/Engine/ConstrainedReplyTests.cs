@@ -142,6 +142,92 @@ public sealed class ConstrainedReplyTests(EngineFixture fixture) : IClassFixture
         engine.Step();
     }
 
+    /// <summary>Free text is the reply that the model gives without a grammar, in as many steps.</summary>
+    [Theory]
+    [InlineData(0f, Speculate.Never)]
+    [InlineData(1f, Speculate.Always)]
+    public void Submit_TextThatOpensNothing_IsTheFreeReply(float temperature, Speculate speculation)
+    {
+        using var engine = fixture.Paused(new EngineOptions { Speculation = speculation, SharePrefixes = false });
+        var request = Request(Opened("<tool_call>", "[ab]{3}"), 60, "a1") with { Sampling = new SamplingSettings(temperature, 1, 0, 7) };
+        var steps = engine.Statistics.Steps;
+        var free = Run(engine, request with { Grammar = null });
+        var freeSteps = engine.Statistics.Steps - steps;
+        var constrained = Run(engine, request);
+
+        Assert.Equal(free, constrained);
+        Assert.Equal(freeSteps, engine.Statistics.Steps - steps - freeSteps);
+        Assert.Equal(FinishReason.Length, constrained[^1].Finish);
+    }
+
+    /// <summary>The model wants one letter forever: its text opens a part again and again, and only there it must say something else.</summary>
+    [Theory]
+    [InlineData(11, "xxyes naaxx")]
+    [InlineData(1, "x")]
+    [InlineData(5, "xxyes")]
+    public void Submit_TextThatOpens_GoesOnAsThePartAndThenFreely(int limit, string expected)
+    {
+        using var engine = fixture.Paused();
+        var request = Request(Opened("xx", "yes (yes|naa)"), limit, null) with { Sampling = SamplingSettings.Greedy with { LogitBias = [new TokenBias(_vocabulary.Tokenizer.TokenToId("x")!.Value, 100), new TokenBias(_vocabulary.Tokenizer.TokenToId("n")!.Value, 50)] } };
+        var events = Run(engine, request);
+
+        Assert.Equal(expected, Text(events));
+        Assert.Equal((FinishReason.Length, limit), (events[^1].Finish, events[^1].SampledTokens));
+    }
+
+    [Fact]
+    public void Submit_EndTokenInFreeText_EndsItUnlessMoreIsWanted()
+    {
+        using var engine = fixture.Paused();
+        foreach (var minimum in new[] { 0, 4 })
+        {
+            var grammar = Opened("<tool_call>", "a");
+            Assert.Equal(SubmitOutcome.Accepted, engine.Submit(
+                new GenerationRequest
+                {
+                    Prompt = EngineFixture.Request(1, 24, 1, null).Prompt,
+                    MaximumTokens = 50,
+                    MinimumTokens = minimum,
+                    Sampling = SamplingSettings.Greedy with { LogitBias = [new TokenBias(0, 100)] },
+                    EndTokens = [0],
+                    Grammar = new GrammarMatcher(grammar, _vocabulary, [0], 50),
+                },
+                out var stream));
+            while (engine.Step())
+            {
+            }
+
+            var events = EngineFixture.Drain(stream!);
+            Assert.Equal((FinishReason.Stop, minimum + 1, minimum + 1), (events[^1].Finish, events[^1].SampledTokens, events.Count));
+        }
+    }
+
+    [Fact]
+    public void Step_InFreeText_AllocatesNothingOnTheComputeThread()
+    {
+        using var engine = fixture.Paused();
+        var request = Request(Opened("<tool_call>", "[ab]{3}"), 220, null) with { Sampling = new SamplingSettings(1, 1, 0, 3) };
+        Run(engine, request);
+        var stream = EngineFixture.Submit(engine, request);
+        for (var step = 0; step < 20; step++)
+        {
+            engine.Step();
+        }
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var step = 0; step < 100; step++)
+        {
+            engine.Step();
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        stream.Cancel();
+        engine.Step();
+    }
+
+    private static Grammar Opened(string opening, string pattern) => Grammar.FromParts(
+        new GrammarPart.Openings([new Opening(new GrammarPart.Literal(opening), new GrammarPart.Pattern(pattern))], Lead: null, IsText: true));
+
     private FuzzRequest Request(Grammar grammar, int tokens, string? adapter) =>
         EngineFixture.Request(1, 24, tokens, adapter) with { Grammar = grammar, Vocabulary = _vocabulary };
 

@@ -223,7 +223,8 @@ internal sealed class ToolsReader(FieldReader fields)
             fields.Fail(ApiError.InvalidValue($"{path}.parameters", "expected a JSON Schema as an object."));
         }
 
-        return new ToolFunction(name.GetString()!, parameters?.Clone(), pointer);
+        var strict = Given(function, "strict") is { } wish ? fields.Truth(wish, $"{path}.strict") : null;
+        return new ToolFunction(name.GetString()!, parameters?.Clone(), pointer) { IsStrict = strict ?? false };
     }
 
     private bool CheckCount(JsonElement array, string field)

@@ -2,9 +2,13 @@ namespace Gateway.Worker.ToolCalls;
 
 /// <summary>
 /// Llama 3: a reply that begins with a JSON object is a call, with or without the Python tag in front of it; further ones are
-/// separated by semicolons or white space. Anything else is text.
+/// separated by semicolons or white space. Anything else is text, also an object that names no function: data has names, too.
 /// </summary>
-internal sealed class BareCalls(bool beginsInside, bool parallel) : ToolCallParser("", openingIsToken: false, beginsInside, parallel)
+/// <param name="functions">Names of the functions there are.</param>
+/// <param name="beginsInside">As for every parser.</param>
+/// <param name="parallel">As for every parser.</param>
+internal sealed class BareCalls(IReadOnlyCollection<string> functions, bool beginsInside, bool parallel)
+    : ToolCallParser("", openingIsToken: false, beginsInside, parallel)
 {
     /// <summary>The token that Llama 3.1 may put in front.</summary>
     public const string PythonTag = "<|python_tag|>";
@@ -49,6 +53,7 @@ internal sealed class BareCalls(bool beginsInside, bool parallel) : ToolCallPars
 
             if (_tag > 0 && _tag < PythonTag.Length)
             {
+                _decided = true;
                 return false;
             }
 
@@ -57,7 +62,7 @@ internal sealed class BareCalls(bool beginsInside, bool parallel) : ToolCallPars
                 return true;
             }
 
-            _call = new CallObjectReader(Begin, AddArguments);
+            _call = new CallObjectReader(Begin, AddArguments, functions);
         }
 
         if (!_call.TryTake(c))
@@ -68,6 +73,7 @@ internal sealed class BareCalls(bool beginsInside, bool parallel) : ToolCallPars
 
         if (_call.IsOver)
         {
+            _tag = 0;
             EndCall();
         }
 

@@ -9,7 +9,8 @@ namespace Gateway.Worker.ToolCalls;
 /// </summary>
 /// <param name="begin">Takes the name, once.</param>
 /// <param name="arguments">Takes pieces of the arguments, after the name.</param>
-internal sealed class CallObjectReader(Action<string> begin, Action<string> arguments)
+/// <param name="functions">The only names that make a call, and then without other members than grammars of calls write; null for any.</param>
+internal sealed class CallObjectReader(Action<string> begin, Action<string> arguments, IReadOnlyCollection<string>? functions = null)
 {
     private readonly StringBuilder _value = new();
     private State _state;
@@ -91,7 +92,7 @@ internal sealed class CallObjectReader(Action<string> begin, Action<string> argu
         if (c == '"' && !_escaped)
         {
             (_key, _state) = (_value.ToString(), State.Colon);
-            return true;
+            return functions is null || _key is "type" or "name" or "arguments" or "parameters";
         }
 
         _escaped = c == '\\' && !_escaped;
@@ -159,7 +160,7 @@ internal sealed class CallObjectReader(Action<string> begin, Action<string> argu
         }
         else if (_key == "name" && _name is null)
         {
-            if (Text(_value.ToString()) is not { Length: > 0 } name)
+            if (Text(_value.ToString()) is not { Length: > 0 } name || functions?.Contains(name) == false)
             {
                 return false;
             }

@@ -39,7 +39,7 @@ internal sealed class ListedCalls(string opening, string? closing, bool openingI
                 return _call!.TryTake(c) && (!_call.IsOver || EndItem());
             case State.Python:
                 return TakePython(c);
-            case State.Behind when closing is not null && (_closed > 0 || !char.IsWhiteSpace(c)):
+            case State.Behind when (_closed > 0 || !char.IsWhiteSpace(c)):
                 return TakeClosing(c);
         }
 
@@ -58,6 +58,11 @@ internal sealed class ListedCalls(string opening, string? closing, bool openingI
                 return true;
             case (State.Item or State.BehindItem, ']'):
                 _state = State.Behind;
+                if (closing is null)
+                {
+                    Leave();
+                }
+
                 return true;
             case (State.Before or State.Item, '{'):
                 _state = State.Object;

@@ -7,11 +7,12 @@ namespace Gateway.Worker.ToolCalls;
 
 /// <summary>
 /// How a model family writes tool calls; one for each family of chat templates, told by what the template says. A call that is
-/// required begins in the prompt, with what the family puts in front of calls, and the rest obeys a grammar.
+/// required begins in the prompt, with what the family puts in front of calls, and the rest obeys a grammar. Where the model
+/// decides, the grammar begins with what opens a call.
 /// </summary>
 internal sealed class ToolDialect
 {
-    // A reply with more calls than this is cut short only where calls are required.
+    // A reply with more calls than this is cut short, where calls are required.
     private const int MaximumRequiredCalls = 8;
     private const string Calls = "[TOOL_CALLS]";
     private const string GraniteCall = "<|tool_call|>";
@@ -19,6 +20,7 @@ internal sealed class ToolDialect
     private const string ListEnd = "<|tool_call_end|>";
     private const string TagBegin = "<tool_call>";
     private const string TagEnd = "</tool_call>";
+    private const string White = " \t\r\n";
 
     private static readonly ToolDialect s_tagged = new()
     {
@@ -27,7 +29,8 @@ internal sealed class ToolDialect
         Markers = [TagBegin, TagEnd],
         Required = (functions, most) => GrammarPart.Repeat(
             new GrammarPart.Sequence(Object(functions, "arguments"), new GrammarPart.Literal("\n" + TagEnd)), $"\n{TagBegin}\n", most),
-        Parser = (token, inside, parallel) => new TaggedCalls(TagBegin, TagEnd, token, inside, parallel),
+        Free = calls => [new Opening(calls.Mark(TagBegin), new GrammarPart.Sequence(calls.Object, CallGrammar.White, calls.Mark(TagEnd)))],
+        Parser = (token, inside, parallel, _) => new TaggedCalls(TagBegin, TagEnd, token, inside, parallel),
     };
 
     private static readonly ToolDialect s_mistral = new()
@@ -37,7 +40,8 @@ internal sealed class ToolDialect
         Markers = [Calls],
         IdDigits = 9,
         Required = List,
-        Parser = (token, inside, parallel) => new ListedCalls(Calls, closing: null, token, inside, parallel),
+        Free = calls => [new Opening(calls.Mark(Calls), calls.List)],
+        Parser = (token, inside, parallel, _) => new ListedCalls(Calls, closing: null, token, inside, parallel),
     };
 
     private static readonly ToolDialect s_granite = new()
@@ -46,7 +50,8 @@ internal sealed class ToolDialect
         Prompted = GraniteCall,
         Markers = [GraniteCall],
         Required = List,
-        Parser = (token, inside, parallel) => new ListedCalls(GraniteCall, closing: null, token, inside, parallel),
+        Free = calls => [new Opening(calls.Mark(GraniteCall), calls.List)],
+        Parser = (token, inside, parallel, _) => new ListedCalls(GraniteCall, closing: null, token, inside, parallel),
     };
 
     private static readonly ToolDialect s_listed = new()
@@ -55,7 +60,8 @@ internal sealed class ToolDialect
         Prompted = ListBegin,
         Markers = [ListBegin, ListEnd],
         Required = List,
-        Parser = (token, inside, parallel) => new ListedCalls(ListBegin, ListEnd, token, inside, parallel),
+        Free = calls => [new Opening(calls.Mark(ListBegin), new GrammarPart.Sequence(calls.List, CallGrammar.White, calls.Mark(ListEnd)))],
+        Parser = (token, inside, parallel, _) => new ListedCalls(ListBegin, ListEnd, token, inside, parallel),
     };
 
     private static readonly ToolDialect s_fenced = new()
@@ -64,8 +70,9 @@ internal sealed class ToolDialect
         Prompted = FencedCalls.CallsBegin + FencedCalls.CallBegin + "function" + FencedCalls.Separator,
         Markers = [FencedCalls.CallsBegin, FencedCalls.CallBegin, FencedCalls.Separator, FencedCalls.CallEnd, FencedCalls.CallsEnd],
         Required = (functions, _) => new GrammarPart.Choice([.. functions.Select(function => new GrammarPart.Sequence(
-            new GrammarPart.Literal(function.Name + FencedCalls.Fence), Arguments(function), new GrammarPart.Literal("\n```")))]),
-        Parser = (token, inside, parallel) => new FencedCalls(token, inside, parallel),
+            new GrammarPart.Literal(function.Name + FencedCalls.Fence), CallGrammar.Arguments(function), new GrammarPart.Literal("\n```")))]),
+        Free = calls => [new Opening(calls.Mark(FencedCalls.CallsBegin), Fenced(calls))],
+        Parser = (token, inside, parallel, _) => new FencedCalls(token, inside, parallel),
     };
 
     private static readonly ToolDialect s_bare = new()
@@ -74,7 +81,9 @@ internal sealed class ToolDialect
         Prompted = "",
         Markers = [BareCalls.PythonTag],
         Required = (functions, _) => Object(functions, "parameters"),
-        Parser = (_, inside, parallel) => new BareCalls(inside, parallel),
+        Free = Bare,
+        Lead = White + ";",
+        Parser = (_, inside, parallel, functions) => new BareCalls(functions, inside, parallel),
     };
 
     private ToolDialect()
@@ -95,8 +104,14 @@ internal sealed class ToolDialect
     /// <summary>The form of calls that are required, up to a number of them.</summary>
     public required Func<IReadOnlyList<ToolFunction>, int, GrammarPart> Required { get; init; }
 
+    /// <summary>What opens calls that the model begins by itself, and what must follow.</summary>
+    public required Func<CallGrammar, IReadOnlyList<Opening>> Free { get; init; }
+
     /// <summary>Makes a parser; the arguments are those of <see cref="CreateParser"/>.</summary>
-    public required Func<bool, bool, bool, ToolCallParser> Parser { get; init; }
+    public required Func<bool, bool, bool, IReadOnlyCollection<string>, ToolCallParser> Parser { get; init; }
+
+    /// <summary>What may stand in front of calls that only the beginning of a reply opens; null where text may.</summary>
+    private string? Lead { get; init; }
 
     /// <summary>The dialect of the models that a chat template belongs to; a template that says nothing gets bare JSON.</summary>
     public static ToolDialect Of(string template) =>
@@ -113,11 +128,26 @@ internal sealed class ToolDialect
     /// <summary>What a reply must look like behind <see cref="Prompted"/>.</summary>
     public GrammarPart RequiredCalls(IReadOnlyList<ToolFunction> functions, bool parallel) => Required(functions, parallel ? MaximumRequiredCalls : 1);
 
+    /// <summary>
+    /// What a reply must look like where the model decides: text and calls, or, where there is a form, either calls or the form.
+    /// </summary>
+    public GrammarPart FreeCalls(CallGrammar calls, GrammarPart? form)
+    {
+        var openings = Free(calls);
+        return form is null
+            ? new GrammarPart.Openings(openings, Lead, IsText: true)
+            : new GrammarPart.Choice(form, new GrammarPart.Sequence(
+                new GrammarPart.Choice([.. openings.Select(opening => new GrammarPart.Sequence(opening.Mark, opening.Part))]),
+                new GrammarPart.Openings(openings, Lead ?? White, IsText: false)));
+    }
+
     /// <summary>A parser for one reply.</summary>
     /// <param name="openingIsToken">The tokenizer has a token for <see cref="Opening"/>.</param>
     /// <param name="isRequired">The prompt ends with <see cref="Prompted"/>.</param>
     /// <param name="parallel">More than one call may come.</param>
-    public ToolCallParser CreateParser(bool openingIsToken, bool isRequired, bool parallel) => Parser(openingIsToken && !isRequired, isRequired, parallel);
+    /// <param name="functions">Names of the functions there are.</param>
+    public ToolCallParser CreateParser(bool openingIsToken, bool isRequired, bool parallel, IReadOnlyCollection<string> functions) =>
+        Parser(openingIsToken && !isRequired, isRequired, parallel, functions);
 
     /// <summary>A fresh id for a call; Mistral's templates take nine characters and nothing else.</summary>
     public string NewId() => IdDigits is { } digits
@@ -140,8 +170,29 @@ internal sealed class ToolDialect
         new GrammarPart.Literal("["), GrammarPart.Repeat(Object(functions, "arguments"), ", ", most), new GrammarPart.Literal("]"));
 
     private static GrammarPart.Choice Object(IReadOnlyList<ToolFunction> functions, string key) => new([.. functions.Select(function => new GrammarPart.Sequence(
-        new GrammarPart.Literal($$"""{"name": "{{function.Name}}", "{{key}}": """), Arguments(function), new GrammarPart.Literal("}")))]);
+        new GrammarPart.Literal($$"""{"name": "{{function.Name}}", "{{key}}": """), CallGrammar.Arguments(function), new GrammarPart.Literal("}")))]);
 
-    private static GrammarPart.Schema Arguments(ToolFunction function) => new(
-        function.Parameters is { } parameters ? parameters.GetRawText() : """{"type":"object","additionalProperties":false}""", function.Pointer);
+    private static GrammarPart.Sequence Fenced(CallGrammar calls)
+    {
+        var begin = calls.Mark(FencedCalls.CallBegin);
+        var call = new GrammarPart.Sequence(
+            new GrammarPart.Literal("function"),
+            calls.Mark(FencedCalls.Separator),
+            new GrammarPart.Choice([.. calls.Functions.Select(function =>
+                new GrammarPart.Sequence(new GrammarPart.Literal(function.Name + FencedCalls.Fence), CallGrammar.Arguments(function)))]),
+            new GrammarPart.Literal("\n```"),
+            calls.Mark(FencedCalls.CallEnd));
+        return new(begin, call, new GrammarPart.Openings([new Opening(begin, call)], White, IsText: false), CallGrammar.White, calls.Mark(FencedCalls.CallsEnd));
+    }
+
+    private static IReadOnlyList<Opening> Bare(CallGrammar calls)
+    {
+        var tag = new GrammarPart.Literal(BareCalls.PythonTag);
+        return
+        [
+            new Opening(new GrammarPart.Literal("{"), calls.BehindBrace),
+            new Opening(tag, calls.Object),
+            .. calls.Mark(BareCalls.PythonTag) is GrammarPart.Token token ? new[] { new Opening(token, calls.Object) } : [],
+        ];
+    }
 }

@@ -5,6 +5,7 @@ import OpenAI from "openai";
 
 const client = new OpenAI({ baseURL: process.argv[2], apiKey: "none", maxRetries: 0 });
 const toolModel = process.argv[3];
+const toolCall = 262; // its token for <tool_call>
 const say = (...choice) => ({ structured_outputs: { choice } });
 const create = fields => client.responses.create({ model: "starter", input: "the ox", ...fields });
 const weather = {
@@ -75,6 +76,13 @@ const checks = {
     stream.on("response.function_call_arguments.done", event => { done ??= event; });
     const final = await stream.finalResponse();
     assert.deepEqual([done.arguments, done.name], [final.output[0].arguments, "weather"]);
+  },
+  async function_strict_and_auto() {
+    const fields = { model: toolModel, input: "the ox", tools: [weather], max_output_tokens: 200, parallel_tool_calls: false, logit_bias: { [toolCall]: 100 } };
+    for (const text of [undefined, { format: { type: "json_schema", name: "r", strict: true, schema } }]) {
+      const [call] = (await client.responses.create({ ...fields, text })).output;
+      assert.deepEqual([call.type, call.name, ["Rome", "Oslo"].includes(JSON.parse(call.arguments).city)], ["function_call", "weather", true]);
+    }
   },
   async conversation() {
     let [id, items] = [null, []];

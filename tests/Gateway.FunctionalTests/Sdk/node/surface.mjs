@@ -9,6 +9,7 @@ const messages = [{ role: "user", content: "the ox" }];
 const chat = (fields, model = "starter") => client.chat.completions.create({ model, messages, ...fields });
 const say = (...choice) => ({ structured_outputs: { choice } });
 const x = "x".charCodeAt(0) + 2; // ids of the tiny tokenizer are bytes plus 2
+const toolCall = 262; // its token for <tool_call>
 const weather = {
   type: "function",
   function: {
@@ -95,6 +96,18 @@ const checks = {
     assert.ok(["stop", "length"].includes(auto.choices[0].finish_reason));
     const allowed = await chat({ tools: [weather], tool_choice: { type: "allowed_tools", allowed_tools: { mode: "required", tools: [{ type: "function", function: { name: "weather" } }] } } }, tools);
     assert.equal(allowed.choices[0].message.tool_calls[0].function.name, "weather");
+  },
+  async tool_strict_and_auto() {
+    const fields = { model: tools, messages, tools: [weather], max_tokens: 200, seed: 1, parallel_tool_calls: false, logit_bias: { [toolCall]: 100 } };
+    const form = { type: "json_schema", json_schema: { name: "r", strict: true, schema: { enum: ["a", "b"] } } };
+    for (const more of [{}, { response_format: form }]) {
+      const final = await client.chat.completions.stream({ ...fields, ...more }).finalChatCompletion();
+      const [call] = final.choices[0].message.tool_calls;
+      assert.deepEqual([final.choices[0].finish_reason, call.function.name], ["tool_calls", "weather"]);
+      assert.ok(["Rome", "Oslo"].includes(JSON.parse(call.function.arguments).city));
+    }
+    const formed = await chat({ tools: [weather], response_format: form, logit_bias: { [toolCall]: -100 } }, tools);
+    assert.ok(["a", "b"].includes(JSON.parse(formed.choices[0].message.content)));
   },
   async functions() {
     const reply = await chat({ functions: [weather.function], function_call: { name: "weather" } }, tools);

@@ -24,6 +24,11 @@ internal static class Vocabularies
     /// <summary>Bytes, words and <c>&lt;end&gt;</c>, decoded as GPT-2's tokenizer does.</summary>
     public static TokenVocabulary ByteLevel { get; } = Build(extraIds: 3);
 
+    /// <summary>The same with a token for every marker that some family opens or closes calls with, special ones and others.</summary>
+    public static TokenVocabulary Marked { get; } = Build(
+        extraIds: 3, "<tool_call>", "</tool_call>", "[TOOL_CALLS]*", "<|tool_call|>*", "<|tool_call_start|>*", "<|tool_call_end|>*", "<|python_tag|>*",
+        "<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>*");
+
     /// <summary>Id of the end token of <see cref="ByteLevel"/>.</summary>
     public static int End { get; } = ByteLevel.Tokenizer.TokenToId("<end>")!.Value;
 
@@ -47,7 +52,9 @@ internal static class Vocabularies
     public static byte[] Join(TokenVocabulary vocabulary, IEnumerable<int> ids) =>
         [.. ids.SelectMany((id, index) => vocabulary.Bytes(id, index == 0).ToArray())];
 
-    private static TokenVocabulary Build(int extraIds)
+    /// <param name="extraIds">Ids the model has beyond the tokenizer's.</param>
+    /// <param name="markers">Tokens of their own; those with a star behind them are special.</param>
+    private static TokenVocabulary Build(int extraIds, params string[] markers)
     {
         // Ids 0..255 are the bytes of the same value.
         var vocabulary = new Dictionary<string, int>();
@@ -63,7 +70,8 @@ internal static class Vocabularies
 
         var json = JsonSerializer.SerializeToUtf8Bytes(new
         {
-            added_tokens = new[] { new { id = vocabulary.Count, content = "<end>", special = true } },
+            added_tokens = markers.Prepend("<end>*").Select((marker, index) =>
+                new { id = vocabulary.Count + index, content = marker.TrimEnd('*'), special = marker.EndsWith('*') }),
             decoder = new { type = "ByteLevel" },
             pre_tokenizer = new { type = "ByteLevel", add_prefix_space = false, use_regex = false },
             model = new { type = "BPE", vocab = vocabulary, merges = Array.Empty<string>() },

@@ -13,12 +13,15 @@ public sealed class ToolCallParserTests
 {
     private const string Weather = "{\"city\": \"Z\u00FCrich \\\"1\\\"\", \"days\": [1, {\"a\": \"}\"}]}";
 
+    private static readonly string[] s_names = ["weather", "now", "rm", "a", "b"];
+
     public static TheoryData<string, string, string[]> Replies => new()
     {
         { "Qwen-Qwen2.5-7B-Instruct", $"<tool_call>\n{{\"name\": \"weather\", \"arguments\": {Weather}}}\n</tool_call>", [$"weather {Weather}"] },
         { "Qwen-Qwen3-0.6B", $"<think>\nhm\n</think>\n\n<tool_call>\n{{\"arguments\": {Weather}, \"name\": \"weather\"}}\n</tool_call>\n<tool_call>\n{{\"name\": \"now\", \"arguments\": {{}}}}\n</tool_call>", ["<think>\nhm\n</think>", $"weather {Weather}", "now {}"] },
         { "NousResearch-Hermes-3-Llama-3.1-8B-tool_use", "Let me see. <tool_call>\n{\"name\": \"now\"}\n</tool_call> Done.", ["Let me see.", "now {}", " Done."] },
         { "mistralai-Mistral-Nemo-Instruct-2407", $"[TOOL_CALLS][{{\"name\": \"weather\", \"arguments\": {Weather}}}, {{\"name\": \"now\", \"arguments\": {{}}, \"id\": \"abcdefghi\"}}]", [$"weather {Weather}", "now {}"] },
+        { "mistralai-Mistral-Nemo-Instruct-2407", "[TOOL_CALLS][{\"name\": \"now\", \"arguments\": {}}] Done. [TOOL_CALLS][{\"name\": \"a\", \"arguments\": {}}]", ["now {}", " Done.", "a {}"] },
         { "ibm-granite-granite-3.3-2B-Instruct", $"<|tool_call|>[{{\"name\": \"weather\", \"arguments\": {Weather}}}]", [$"weather {Weather}"] },
         { "ibm-granite-granite-3.3-2B-Instruct", "<|tool_call|>{\"name\": \"now\", \"arguments\": null}", ["now {}"] },
         { "LFM2-8B-A1B", "<|tool_call_start|>[weather(city=\"Bonn\", days=[1, 2.5], deep={'k': None}, ok=True), now()]<|tool_call_end|>One moment.", ["weather {\"city\":\"Bonn\",\"days\":[1,2.5],\"deep\":{\"k\":null},\"ok\":true}", "now {}", "One moment."] },
@@ -34,6 +37,8 @@ public sealed class ToolCallParserTests
         { "mistralai-Mistral-Nemo-Instruct-2407", "[TOOL_CALLS] none", ["[TOOL_CALLS] none"] },
         { "meta-llama-Llama-3.1-8B-Instruct", "I would call {\"name\": \"now\"}", ["I would call {\"name\": \"now\"}"] },
         { "meta-llama-Llama-3.1-8B-Instruct", "{\"answer\": 42}", ["{\"answer\": 42}"] },
+        { "meta-llama-Llama-3.1-8B-Instruct", "{\"name\": \"Ada\", \"arguments\": {}}", ["{\"name\": \"Ada\", \"arguments\": {}}"] },
+        { "meta-llama-Llama-3.1-8B-Instruct", "<b>{\"name\": \"now\"}", ["<b>{\"name\": \"now\"}"] },
         { "LFM2-8B-A1B", "<|tool_call_start|>[now(1)]<|tool_call_end|>", ["<|tool_call_start|>[now(1)]<|tool_call_end|>"] },
         { "google-gemma-2-2b-it", "  plain text \n", ["  plain text \n"] },
     };
@@ -45,7 +50,7 @@ public sealed class ToolCallParserTests
         var dialect = ToolDialect.Of(File.ReadAllText(Path.Combine(TestData.Require("oracles/chat-templates/" + family), "template.jinja")));
         for (var size = 1; size <= reply.Length; size += 1 + (size / 4))
         {
-            Assert.Equal(expected, Parse(dialect.CreateParser(openingIsToken: false, isRequired: false, parallel: true), Pieces(reply, size)));
+            Assert.Equal(expected, Parse(dialect.CreateParser(openingIsToken: false, isRequired: false, parallel: true, s_names), Pieces(reply, size)));
         }
     }
 
@@ -55,14 +60,14 @@ public sealed class ToolCallParserTests
         var dialect = ToolDialect.Of("<tool_call>");
         const string call = "\n{\"name\": \"rm\", \"arguments\": {}}\n</tool_call>";
 
-        Assert.Equal(["<tool_call>" + call], Parse(dialect.CreateParser(openingIsToken: true, isRequired: false, parallel: true), Pieces("<tool_call>" + call, 5)));
-        Assert.Equal(["rm {}"], Parse(dialect.CreateParser(openingIsToken: true, isRequired: false, parallel: true), [("<tool_call>", true), .. Pieces(call, 5)]));
+        Assert.Equal(["<tool_call>" + call], Parse(dialect.CreateParser(openingIsToken: true, isRequired: false, parallel: true, s_names), Pieces("<tool_call>" + call, 5)));
+        Assert.Equal(["rm {}"], Parse(dialect.CreateParser(openingIsToken: true, isRequired: false, parallel: true, s_names), [("<tool_call>", true), .. Pieces(call, 5)]));
     }
 
     [Fact]
     public void Append_OneCallWanted_IsOverWithIt()
     {
-        var parser = ToolDialect.Of("[TOOL_CALLS]").CreateParser(openingIsToken: false, isRequired: false, parallel: false);
+        var parser = ToolDialect.Of("[TOOL_CALLS]").CreateParser(openingIsToken: false, isRequired: false, parallel: false, s_names);
 
         var parts = Parse(parser, Pieces("[TOOL_CALLS][{\"name\": \"a\", \"arguments\": {}}, {\"name\": \"b\", \"arguments\": {}}]", 3));
 
@@ -92,7 +97,7 @@ public sealed class ToolCallParserTests
         for (var i = 0; i < 40; i++)
         {
             var reply = Walk(grammar, random);
-            var parts = Parse(dialect.CreateParser(openingIsToken: true, isRequired: true, parallel: true), Pieces(reply, 1 + random.Next(9)));
+            var parts = Parse(dialect.CreateParser(openingIsToken: true, isRequired: true, parallel: true, s_names), Pieces(reply, 1 + random.Next(9)));
             Assert.NotEmpty(parts);
             Assert.All(parts, part => Assert.Matches("^(now \\{ ?\\}|weather \\{\"city\": ?\"(Rome|Oslo)\", ?\"days\": ?[1-9]\\})$", part));
             most = Math.Max(most, parts.Count);

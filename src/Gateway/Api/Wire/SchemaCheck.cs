@@ -4,7 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Gateway.Engine.Grammars;
 
-namespace Gateway.Responses;
+namespace Gateway.Api.Wire;
 
 /// <summary>
 /// Tells whether decoding can be held to a schema, which the echoed <c>strict</c> depends on. Clients send the same schemas
