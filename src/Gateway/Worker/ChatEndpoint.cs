@@ -64,6 +64,7 @@ internal sealed class ChatEndpoint(WorkerRuntime runtime)
         _ when tools is null => request.Format is { } format ? GrammarSource.Of(format) : null,
         { ToolMode: ToolMode.Required, RequiredFunction: { } name } => GrammarSource.Required(tools, [.. request.Functions.Where(function => function.Name == name)], parallel: false),
         { ToolMode: ToolMode.Required } => GrammarSource.Required(tools, request.Functions, request.ParallelCalls),
+        { Format: null } when !tools.HoldsTo(request.Functions) => null,
         _ => GrammarSource.Free(tools, request.Functions, request.Format, runtime.Tokenizer),
     };
 }

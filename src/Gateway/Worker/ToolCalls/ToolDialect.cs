@@ -60,6 +60,7 @@ internal sealed class ToolDialect
         Prompted = ListBegin,
         Markers = [ListBegin, ListEnd],
         Required = List,
+        SpellsOtherwise = true,
         Free = calls => [new Opening(calls.Mark(ListBegin), new GrammarPart.Sequence(calls.List, CallGrammar.White, calls.Mark(ListEnd)))],
         Parser = (token, inside, parallel, _) => new ListedCalls(ListBegin, ListEnd, token, inside, parallel),
     };
@@ -104,6 +105,9 @@ internal sealed class ToolDialect
     /// <summary>The form of calls that are required, up to a number of them.</summary>
     public required Func<IReadOnlyList<ToolFunction>, int, GrammarPart> Required { get; init; }
 
+    /// <summary>The family's own spelling of calls is another one than the grammar's: Python.</summary>
+    private bool SpellsOtherwise { get; init; }
+
     /// <summary>What opens calls that the model begins by itself, and what must follow.</summary>
     public required Func<CallGrammar, IReadOnlyList<Opening>> Free { get; init; }
 
@@ -127,6 +131,12 @@ internal sealed class ToolDialect
 
     /// <summary>What a reply must look like behind <see cref="Prompted"/>.</summary>
     public GrammarPart RequiredCalls(IReadOnlyList<ToolFunction> functions, bool parallel) => Required(functions, parallel ? MaximumRequiredCalls : 1);
+
+    /// <summary>
+    /// Whether calls that the model begins by itself are held to the functions. Where that would take its own spelling from the model,
+    /// only what was promised is: strict functions.
+    /// </summary>
+    public bool HoldsTo(IReadOnlyList<ToolFunction> functions) => !SpellsOtherwise || functions.Any(function => function.IsStrict);
 
     /// <summary>
     /// What a reply must look like where the model decides: text and calls, or, where there is a form, either calls or the form.

@@ -59,6 +59,16 @@ public sealed class FreeCallsTests
     };
 
     [Theory]
+    [MemberData(nameof(Templates))]
+    public void HoldsTo_OtherSpelling_OnlyStrictFunctions(string template)
+    {
+        var dialect = ToolDialect.Of(template);
+
+        Assert.Equal(template != "<|tool_list_start|>", dialect.HoldsTo(s_functions));
+        Assert.True(dialect.HoldsTo([.. s_functions, s_functions[0] with { Name = "strict", IsStrict = true }]));
+    }
+
+    [Theory]
     [MemberData(nameof(Accepted))]
     public void WhatModelsWrite_WithAndWithoutTokensForMarkers_IsAccepted(string template, string reply)
     {
