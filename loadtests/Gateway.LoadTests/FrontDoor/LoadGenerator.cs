@@ -55,15 +55,17 @@ internal static partial class LoadGenerator
     /// </summary>
     private static LoadConnection Used(int port, byte[] request, Barrier ready)
     {
+        LoadConnection? connection = null;
         try
         {
-            var connection = new LoadConnection(port);
+            connection = new LoadConnection(port);
             connection.Exchange(request);
             ready.SignalAndWait();
             return connection;
         }
         catch
         {
+            connection?.Dispose();
             ready.RemoveParticipant();
             throw;
         }

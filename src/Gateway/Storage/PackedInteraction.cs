@@ -11,9 +11,12 @@ internal sealed record PackedInteraction(string Id, string Deployment, string? U
     public static PackedInteraction Pack(Interaction interaction) => new(
         interaction.Id,
         interaction.Deployment,
-        string.IsNullOrEmpty(interaction.User) ? null : interaction.User,
+        UserOf(interaction),
         interaction.Flags.Count > 0,
         JsonSerializer.SerializeToUtf8Bytes(interaction, DomainJson.Default.Interaction));
+
+    /// <summary>The user that stores list an interaction under, or null for none.</summary>
+    public static string? UserOf(Interaction interaction) => string.IsNullOrEmpty(interaction.User) ? null : interaction.User;
 
     /// <summary>The interaction in <see cref="Json"/>.</summary>
     public static Interaction Unpack(ReadOnlySpan<byte> json) =>

@@ -40,7 +40,7 @@ internal readonly ref struct InteractionRecord
     /// <summary>Writes the record of a new interaction.</summary>
     public static void Write(RecordWriter writer, long sequence, Interaction interaction)
     {
-        var user = string.IsNullOrEmpty(interaction.User) ? null : interaction.User;
+        var user = PackedInteraction.UserOf(interaction);
         writer
             .Int64(sequence)
             .Byte((byte)(WrittenMark | (interaction.Flags.Count > 0 ? FlaggedMark : 0) | (user is null ? 0 : UserMark)))

@@ -39,7 +39,7 @@ internal sealed class ListedCalls(string opening, string? closing, bool openingI
                 return _call!.TryTake(c) && (!_call.IsOver || EndItem());
             case State.Python:
                 return TakePython(c);
-            case State.Behind when (_closed > 0 || !char.IsWhiteSpace(c)):
+            case State.Behind when _closed > 0 || !char.IsWhiteSpace(c):
                 return TakeClosing(c);
         }
 
