@@ -16,18 +16,15 @@ internal sealed class ChatReplyForm(Exchange exchange) : IReplyForm
     /// <inheritdoc/>
     public ValueTask<ApiError?> WriteWholeAsync(JsonElement reply, GuardedChoices? guarded, IBufferWriter<byte> output)
     {
-        _rewriter.TryRewrite(reply, output, guarded);
+        _rewriter.WriteWhole(reply, guarded, output);
         return default;
     }
 
     /// <inheritdoc/>
-    public void WriteChunk(JsonElement chunk, GuardedChoices? guarded, IBufferWriter<byte> output)
-    {
-        if (_rewriter.TryRewrite(chunk, output, guarded, "data: "u8))
-        {
-            output.Write("\n\n"u8);
-        }
-    }
+    public bool TryRepeatChunk(ReadOnlySpan<byte> chunk, PooledBuffer output) => _rewriter.TryRepeatEvent(chunk, output);
+
+    /// <inheritdoc/>
+    public void WriteChunk(JsonElement chunk, GuardedChoices? guarded, PooledBuffer output) => _rewriter.WriteEvent(chunk, guarded, output);
 
     /// <inheritdoc/>
     public ValueTask<ApiError?> CompleteAsync() => default;

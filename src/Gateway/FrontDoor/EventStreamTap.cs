@@ -15,7 +15,10 @@ namespace Gateway.FrontDoor;
 internal sealed class EventStreamTap(Stream upstream, Exchange exchange, ReplyDeadline deadline, Func<EndReason, int, ValueTask> end) : Stream
 {
     private const int MaximumEventBytes = 1 << 20;
-    private readonly PipeReader _events = PipeReader.Create(upstream);
+
+    // What a worker sends at once reaches the client at once.
+    private const int ReadAhead = 16 << 10;
+    private readonly PipeReader _events = PipeReader.Create(upstream, new StreamPipeReaderOptions(bufferSize: ReadAhead));
     private readonly PooledBuffer _data = new(2048);
     private readonly PooledBuffer _output = new();
     private int _taken;
@@ -170,7 +173,13 @@ internal sealed class EventStreamTap(Stream upstream, Exchange exchange, ReplyDe
         bytes = bytes.EndsWith("\r"u8) ? bytes[..^1] : bytes;
         if (bytes.IsEmpty)
         {
-            return _data.Count == 0 ? ValueTask.CompletedTask : TakeEventAsync(cancellationToken);
+            if (_data.Count == 0 || exchange.Form.TryRepeatChunk(_data.Written.Span, _output))
+            {
+                _data.Clear();
+                return ValueTask.CompletedTask;
+            }
+
+            return TakeEventAsync(cancellationToken);
         }
 
         if (bytes[0] == (byte)':')

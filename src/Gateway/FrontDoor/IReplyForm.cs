@@ -22,9 +22,15 @@ internal interface IReplyForm
     /// <returns>Why the reply may not leave, or null. What a caller is to find again is durable when the task completes.</returns>
     ValueTask<ApiError?> WriteWholeAsync(JsonElement reply, GuardedChoices? guarded, IBufferWriter<byte> output);
 
+    /// <summary>
+    /// Writes what becomes of a chunk that no guard looks at and that is like one before it; false, with nothing written,
+    /// when the chunk has to be parsed.
+    /// </summary>
+    bool TryRepeatChunk(ReadOnlySpan<byte> chunk, PooledBuffer output);
+
     /// <summary>Writes what becomes of one chunk of a stream; that may be nothing.</summary>
     /// <exception cref="InvalidOperationException">A member has another type than the dialect says.</exception>
-    void WriteChunk(JsonElement chunk, GuardedChoices? guarded, IBufferWriter<byte> output);
+    void WriteChunk(JsonElement chunk, GuardedChoices? guarded, PooledBuffer output);
 
     /// <summary>Prepares the end of a whole stream; what a caller is to find again is durable when the task completes.</summary>
     /// <returns>Why the stream may not end well, or null.</returns>

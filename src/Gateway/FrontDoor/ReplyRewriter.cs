@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 using Gateway.Api.Wire;
 using Gateway.Domain.Interactions;
@@ -14,32 +15,58 @@ namespace Gateway.FrontDoor;
 internal sealed class ReplyRewriter(Exchange exchange)
 {
     private readonly Utf8JsonWriter _writer = new(Stream.Null, WireJson.WriterOptions);
+    private readonly ChunkTemplate _template = new();
+    private int? _choicesAt;
 
-    /// <summary>
-    /// Writes a completion or a chunk of a stream. Returns false, with nothing written, for the usage chunk of a client that
-    /// did not ask for it.
-    /// </summary>
+    /// <summary>Writes a completion.</summary>
     /// <exception cref="InvalidOperationException">A member has another type than the dialect says.</exception>
     /// <param name="reply">The worker's object.</param>
-    /// <param name="output">Gets the client's.</param>
     /// <param name="guarded">What guards let through of its texts, or null where none look at replies.</param>
-    /// <param name="prefix">What stands before the object, where one is written.</param>
-    public bool TryRewrite(JsonElement reply, IBufferWriter<byte> output, GuardedChoices? guarded, ReadOnlySpan<byte> prefix = default)
+    /// <param name="output">Gets the client's.</param>
+    public void WriteWhole(JsonElement reply, GuardedChoices? guarded, IBufferWriter<byte> output)
+    {
+        Note(reply, guarded);
+        Write(reply, guarded, output);
+    }
+
+    /// <summary>
+    /// Writes the event of a stream's chunk. There is none for the usage chunk of a client that did not ask for it, and where
+    /// guards hold everything back.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">A member has another type than the dialect says.</exception>
+    public void WriteEvent(JsonElement chunk, GuardedChoices? guarded, PooledBuffer output)
     {
         if (guarded is { IsEmpty: true })
         {
-            return false;
+            return;
         }
 
-        var choices = Note(reply, guarded);
-        if (exchange.Request is { Stream: true, IncludeUsage: false } && IsUsage(reply, choices))
+        var choices = Note(chunk, guarded);
+        if (!exchange.Request.IncludeUsage && IsUsage(chunk, choices))
+        {
+            return;
+        }
+
+        var start = output.Count;
+        output.Write("data: "u8);
+        var body = output.Count;
+        Write(chunk, guarded, output);
+        output.Write("\n\n"u8);
+        if (_choicesAt is { } at && OnlyText(chunk, choices) is { } text)
+        {
+            _template.Learn(chunk, text, output.Written.Span[start..], choices, body - start + at, RecordOf(choices[0]));
+        }
+    }
+
+    /// <summary>Writes the event of a chunk that differs from an earlier one in its text alone; false, with nothing noted or written, for others.</summary>
+    public bool TryRepeatEvent(ReadOnlySpan<byte> chunk, PooledBuffer output)
+    {
+        if (!_template.TryWrite(chunk, output, out var text))
         {
             return false;
         }
 
-        output.Write(prefix);
-        _writer.Reset(output);
-        Write(reply, _writer, guarded);
+        NoteText(_template.Choice!, Encoding.UTF8.GetString(text));
         return true;
     }
 
@@ -71,8 +98,21 @@ internal sealed class ReplyRewriter(Exchange exchange)
         choices.ValueKind == JsonValueKind.Array && choices.GetArrayLength() == 0
         && reply.TryGetProperty("usage", out var usage) && usage.ValueKind == JsonValueKind.Object;
 
-    private void Write(JsonElement reply, Utf8JsonWriter writer, GuardedChoices? guarded)
+    /// <summary>The text that a chunk brings to its one choice; null when it has other news, too, or none.</summary>
+    private static JsonElement? OnlyText(JsonElement chunk, JsonElement choices) =>
+        choices.ValueKind == JsonValueKind.Array && choices.GetArrayLength() == 1
+        && !Has(choices[0], "finish_reason"u8) && PartOf(choices[0]) is var part && !Has(part, "tool_calls"u8) && !Has(chunk, "usage"u8)
+        && TextOf(part) is { } text
+            ? text
+            : null;
+
+    private static bool Has(JsonElement item, ReadOnlySpan<byte> name) => item.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null;
+
+    private void Write(JsonElement reply, GuardedChoices? guarded, IBufferWriter<byte> output)
     {
+        var writer = _writer;
+        writer.Reset(output);
+        _choicesAt = null;
         writer.WriteStartObject();
         writer.WriteString("id"u8, exchange.Id);
         foreach (var member in reply.EnumerateObject())
@@ -105,6 +145,11 @@ internal sealed class ReplyRewriter(Exchange exchange)
                     writer.WritePropertyName(name);
                 }
 
+                if (member.NameEquals("choices"u8))
+                {
+                    _choicesAt = (int)(writer.BytesCommitted + writer.BytesPending);
+                }
+
                 writer.WriteRawValue(JsonMarshal.GetRawUtf8Value(member.Value), skipInputValidation: true);
             }
         }
@@ -122,19 +167,17 @@ internal sealed class ReplyRewriter(Exchange exchange)
 
     private void NoteChoice(JsonElement choice, GuardedChoices? guarded)
     {
-        var record = exchange.Choice(choice.TryGetProperty("index", out var index) ? index.GetInt32() : 0);
+        var record = RecordOf(choice);
         if (guarded is not null)
         {
             NoteGuarded(guarded.Find(choice), record);
             return;
         }
 
-        var part = choice.TryGetProperty("delta", out var delta) || choice.TryGetProperty("message", out delta) ? delta : choice;
-        if ((part.TryGetProperty("content", out var text) || part.TryGetProperty("text", out text))
-            && text.ValueKind == JsonValueKind.String && text.GetString() is { Length: > 0 } content)
+        var part = PartOf(choice);
+        if (TextOf(part) is { } text)
         {
-            exchange.NoteArrival();
-            record.AddText(content);
+            NoteText(record, text.GetString()!);
         }
 
         if (part.TryGetProperty("tool_calls", out var calls) && calls.ValueKind == JsonValueKind.Array)
@@ -149,13 +192,26 @@ internal sealed class ReplyRewriter(Exchange exchange)
         }
     }
 
-    private void NoteGuarded(GuardedChoice choice, ChoiceRecord record)
+    private ChoiceRecord RecordOf(JsonElement choice) => exchange.Choice(choice.TryGetProperty("index"u8, out var index) ? index.GetInt32() : 0);
+
+    private void NoteText(ChoiceRecord record, string text)
     {
-        if (choice.Text.Length > 0)
+        if (text.Length > 0)
         {
             exchange.NoteArrival();
-            record.AddText(choice.Text);
+            record.AddText(text);
         }
+    }
+
+    private static JsonElement PartOf(JsonElement choice) =>
+        choice.TryGetProperty("delta"u8, out var part) || choice.TryGetProperty("message"u8, out part) ? part : choice;
+
+    private static JsonElement? TextOf(JsonElement part) =>
+        (part.TryGetProperty("content"u8, out var text) || part.TryGetProperty("text"u8, out text)) && text.ValueKind == JsonValueKind.String ? text : null;
+
+    private void NoteGuarded(GuardedChoice choice, ChoiceRecord record)
+    {
+        NoteText(record, choice.Text);
 
         foreach (var (place, call) in (choice.ToolCalls ?? []).Index())
         {

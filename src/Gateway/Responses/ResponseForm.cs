@@ -50,7 +50,10 @@ internal sealed partial class ResponseForm(
     }
 
     /// <inheritdoc/>
-    public void WriteChunk(JsonElement chunk, GuardedChoices? guarded, IBufferWriter<byte> output)
+    public bool TryRepeatChunk(ReadOnlySpan<byte> chunk, PooledBuffer output) => false;
+
+    /// <inheritdoc/>
+    public void WriteChunk(JsonElement chunk, GuardedChoices? guarded, PooledBuffer output)
     {
         Begin(output);
         Take(chunk, guarded);

@@ -72,6 +72,45 @@ public sealed class ChatRoadTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Every_chunk_of_a_stream_arrives_as_the_worker_sent_it_however_alike_they_are()
+    {
+        string[] texts = ["a", "bc", "", "ä\u4e16", "say \\\"hi\\\"\\n", "d", "\\u00e9", "{}", "e"];
+        string[] deltas =
+        [
+            .. texts.Select(text => $$"""{"content":"{{text}}"}"""),
+            """{"content":"f","refusal":null}""", """{"content":"g","refusal":null}""", """{ "content":"h"}""",
+            """{"content":null}""", """{"content":"i","content":"j"}""", """{"content":"k"}""", """{"reasoning_content":"l"}""", """{"content":"m"}""",
+        ];
+        _gateway.Worker.Reply = (deltas, "{}");
+        using var response = await _gateway.ChatAsync(more: ""","stream":true""");
+        var chunks = (await GatewayUnderTest.EventsAsync(response)).SkipLast(1).Select(data => JsonDocument.Parse(data).RootElement).ToList();
+
+        // The first brings the role, the last the reason.
+        Assert.Equal(deltas, chunks.Skip(1).SkipLast(1).Select(chunk => chunk.GetProperty("choices")[0].GetProperty("delta").GetRawText()));
+        Assert.Single(chunks.Select(chunk => chunk.GetProperty("id").GetString()).Distinct());
+        Assert.All(chunks, chunk => Assert.Equal(
+            "id object created model choices adapter_generation contract", string.Join(' ', chunk.EnumerateObject().Select(member => member.Name))));
+        Assert.Equal("abcä\u4e16say \"hi\"\nd\u00e9{}efghjkm", (await _gateway.SingleInteractionAsync()).GetProperty("reply").GetString());
+    }
+
+    [Theory]
+    [InlineData("b\"c")]
+    [InlineData("b\nc")]
+    [InlineData("b\\")]
+    [InlineData("b\\x")]
+    public async Task A_chunk_that_is_no_json_ends_the_stream_however_alike_it_is_to_those_before(string text)
+    {
+        _gateway.Worker.Reply = (["""{"content":"a"}""", """{"content":"a"}""", $$"""{"content":"{{text}}"}"""], "{}");
+        using var response = await _gateway.ChatAsync(more: ""","stream":true""");
+        var events = await GatewayUnderTest.EventsAsync(response);
+
+        Assert.Equal("upstream_error", JsonDocument.Parse(events[^1]).RootElement.GetProperty("error").GetProperty("code").GetString());
+        var record = await _gateway.SingleInteractionAsync();
+        Assert.Equal("aa", record.GetProperty("reply").GetString());
+        Assert.Equal("worker_failed", record.GetProperty("end").GetString());
+    }
+
+    [Fact]
     public async Task A_client_that_leaves_a_stream_cancels_the_worker_and_is_recorded_once()
     {
         _gateway.Worker.Ending = "hang";
