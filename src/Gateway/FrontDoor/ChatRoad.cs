@@ -192,7 +192,11 @@ public sealed class ChatRoad(
             // 5 and 6 A worker.
             if (await workers.ForwardAsync(context, exchange, body, prefix, EndAsync) is { } failure)
             {
-                await EndAsync(failure.Status < 500 ? EndReason.Refused : EndReason.WorkerFailed, failure.Status);
+                // A reply that its worker has ended but that cannot be kept is no failure of the worker.
+                await EndAsync(
+                    failure.Code == "store_unavailable" && exchange.FinishReason is { } finish ? ReplyRewriter.EndOf(finish)
+                    : failure.Status < 500 ? EndReason.Refused : EndReason.WorkerFailed,
+                    failure.Status);
                 await AnswerAsync(context, exchange.Form.Translate(failure));
             }
         }
