@@ -16,7 +16,7 @@ namespace Gateway.FrontDoor;
 /// <summary>The road of every chat request, whatever the topology, and of text completions; read <see cref="HandleAsync"/> first.</summary>
 public sealed class ChatRoad(
     RoutingState routing, WorkerRoad workers, InteractionRecorder recorder, StoredCompletions stored, RequestLimiter limiter, RequestLimits limits,
-    GuardChains guardChains, BaseModel baseModel, ReplyTelemetry telemetry, ResponseIdSigner ids, TimeProvider clock)
+    GuardChains guardChains, PromptPreview preview, BaseModel baseModel, ReplyTelemetry telemetry, ResponseIdSigner ids, TimeProvider clock)
 {
     private static readonly ContractContent NoContract = new();
 
@@ -63,7 +63,7 @@ public sealed class ChatRoad(
         var variables = body.TryGetProperty("variables", out var given) ? given : (JsonElement?)null;
         var contract = exchange.Assigned.Release.Contract?.Content;
         var applied = ContractApplication.Apply(contract ?? NoContract, request.Messages, variables, request.Tools);
-        if ((exchange.Blocked ? ApiError.ContentFiltered() : RefusalOf(request, contract, applied.Refusal)) is { } refusal)
+        if ((exchange.Blocked ? ApiError.ContentFiltered("messages") : RefusalOf(request, contract, applied.Refusal)) is { } refusal)
         {
             await EndAsync(exchange, EndReason.Refused, refusal.Status);
             await AnswerAsync(context, exchange.Form.Translate(refusal));
@@ -94,7 +94,7 @@ public sealed class ChatRoad(
         if (exchange.Blocked)
         {
             await EndAsync(exchange, EndReason.Refused, StatusCodes.Status400BadRequest);
-            await AnswerAsync(context, ApiError.ContentFiltered());
+            await AnswerAsync(context, ApiError.ContentFiltered("prompt"));
             return;
         }
 
@@ -150,8 +150,7 @@ public sealed class ChatRoad(
         var blocked = false;
         if (guards is not null)
         {
-            (messages, blocked) = await guards.CheckMessagesAsync(messages, context.RequestAborted);
-            request = Exchange.WithMessages(request, messages);
+            (request, blocked) = await GuardedAsync(guards, request, context.RequestAborted);
         }
 
         var exchange = new Exchange(id, request, unit, assigned, HasOptedOut(context.Request), clock)
@@ -163,6 +162,22 @@ public sealed class ChatRoad(
         };
         WriteHeaders(context.Response, exchange);
         return exchange;
+    }
+
+    /// <summary>The request with what guards let through, and whether they let it through at all.</summary>
+    private async Task<(InferenceRequest Request, bool Blocked)> GuardedAsync(GuardSession guards, InferenceRequest request, CancellationToken cancellationToken)
+    {
+        switch (request)
+        {
+            case ChatCompletionRequest chat:
+                var (messages, messagesBlocked) = await guards.CheckMessagesAsync(chat.Messages, cancellationToken);
+                return (chat with { Messages = messages }, messagesBlocked);
+            case CompletionRequest completion:
+                var (prompts, promptsBlocked) = await GuardedPrompts.CheckAsync(guards, completion.Prompts, preview, cancellationToken);
+                return (completion with { Prompts = prompts }, promptsBlocked);
+            default:
+                return (request, false);
+        }
     }
 
     /// <summary>Steps 5 to 7.</summary>
@@ -177,7 +192,11 @@ public sealed class ChatRoad(
             // 5 and 6 A worker.
             if (await workers.ForwardAsync(context, exchange, body, prefix, EndAsync) is { } failure)
             {
-                await EndAsync(failure.Status < 500 ? EndReason.Refused : EndReason.WorkerFailed, failure.Status);
+                // A reply that its worker has ended but that cannot be kept is no failure of the worker.
+                await EndAsync(
+                    failure.Code == "store_unavailable" && exchange.FinishReason is { } finish ? ReplyRewriter.EndOf(finish)
+                    : failure.Status < 500 ? EndReason.Refused : EndReason.WorkerFailed,
+                    failure.Status);
                 await AnswerAsync(context, exchange.Form.Translate(failure));
             }
         }

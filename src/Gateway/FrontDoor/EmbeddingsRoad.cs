@@ -4,6 +4,7 @@ using Gateway.Api.Wire;
 using Gateway.Domain.Interactions;
 using Gateway.Domain.Limits;
 using Gateway.Domain.Routing;
+using Gateway.Guards;
 using Gateway.Hosting;
 using Gateway.Limits;
 using Gateway.Security;
@@ -11,11 +12,11 @@ using Gateway.Security;
 namespace Gateway.FrontDoor;
 
 /// <summary>
-/// The road of <c>POST /v1/embeddings</c>: resolve the deployment, have a worker with its adapter answer, restore the public
-/// name. There is no reply to learn from, so nothing is recorded.
+/// The road of <c>POST /v1/embeddings</c>: resolve the deployment, reserve what the key's limits allow, have guards look at the
+/// inputs and a worker with the deployment's adapter answer, restore the public name. There is no reply to learn from, so nothing is recorded.
 /// </summary>
 public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, WorkerAdapters adapters, WorkerClient client, RequestLimiter limiter, RequestLimits limits,
-    BaseModel baseModel, ResponseIdSigner ids, TimeProvider clock)
+    GuardChains guardChains, PromptPreview preview, BaseModel baseModel, ResponseIdSigner ids, TimeProvider clock)
 {
     /// <summary>Answers the request.</summary>
     public async Task<IResult> HandleAsync(HttpContext context)
@@ -46,7 +47,7 @@ public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, Worker
 
         if (caller.Limits is not { } keyLimits)
         {
-            return await AskAsync(request, assigned, null, context.RequestAborted);
+            return await GuardAsync(request, assigned, null, context.RequestAborted);
         }
 
         var inputs = request.Inputs.Select(input => new ChatMessage { Role = "user", Content = input.Text ?? $"[{string.Join(',', input.Ids!)}]" }).ToList();
@@ -59,13 +60,31 @@ public sealed class EmbeddingsRoad(RoutingState routing, WorkerPool pool, Worker
 
         try
         {
-            return await AskAsync(request, assigned, admission.Ticket, context.RequestAborted);
+            return await GuardAsync(request, assigned, admission.Ticket, context.RequestAborted);
         }
         finally
         {
             // What was answered is settled already.
             admission.Ticket!.Settle(default, refundRequest: true);
         }
+    }
+
+    /// <summary>Asks with what guards let through of the inputs, or says that they let none through.</summary>
+    private async Task<IResult> GuardAsync(EmbeddingRequest request, Assigned assigned, LimitTicket? ticket, CancellationToken cancellationToken)
+    {
+        if (guardChains.For(assigned.Release.Contract)?.Begin() is { } guards)
+        {
+            var (inputs, blocked) = await GuardedPrompts.CheckAsync(guards, request.Inputs, preview, cancellationToken);
+            if (blocked)
+            {
+                ticket?.Settle(default, refundRequest: false);
+                return new ApiErrorResult(ApiError.ContentFiltered("input"));
+            }
+
+            request = request with { Inputs = inputs };
+        }
+
+        return await AskAsync(request, assigned, ticket, cancellationToken);
     }
 
     /// <summary>Tries workers until one answers, or says that the request is at fault.</summary>

@@ -192,15 +192,4 @@ public sealed class Exchange(string id, InferenceRequest request, RandomisationU
         })],
         _ => [],
     };
-
-    /// <summary>The request with other texts in the place of its messages; prompts of token ids stay as they are.</summary>
-    public static InferenceRequest WithMessages(InferenceRequest request, IReadOnlyList<ChatMessage> messages) => request switch
-    {
-        ChatCompletionRequest chat => chat with { Messages = messages },
-        CompletionRequest completion => completion with
-        {
-            Prompts = [.. completion.Prompts.Zip(messages, (prompt, message) => prompt.Text is null ? prompt : prompt with { Text = message.Content })],
-        },
-        _ => request,
-    };
 }

@@ -24,4 +24,7 @@ public sealed class PromptPreview
     /// <summary>The text and ids, or what is wrong with the messages or the template.</summary>
     public bool TryRender(ChatCompletionRequest request, [NotNullWhen(true)] out RenderedPrompt? prompt, [NotNullWhen(false)] out ApiError? error) =>
         _renderer.Value.TryRender(request, out prompt, out _, out error);
+
+    /// <summary>The text that token ids stand for; ids that the model does not have stand for none.</summary>
+    public string TextOf(IReadOnlyList<int> ids) => _renderer.Value.TextOf(ids);
 }

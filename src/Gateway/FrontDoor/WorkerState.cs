@@ -172,7 +172,11 @@ public sealed class WorkerState(string name, Uri address)
         public void Dispose()
         {
             Interlocked.Decrement(ref worker._total);
-            worker._inFlight.AddOrUpdate(model, 0, static (_, count) => count - 1);
+            if (worker._inFlight.AddOrUpdate(model, 0, static (_, count) => count - 1) == 0)
+            {
+                // Names carry a generation: one that nobody asks for any more never comes again.
+                worker._inFlight.TryRemove(new(model, 0));
+            }
         }
     }
 }

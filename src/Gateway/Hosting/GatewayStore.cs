@@ -32,6 +32,18 @@ public sealed class GatewayStore : IAsyncDisposable
     /// <summary>Has the store take deleted documents off its disk.</summary>
     public Task CompactAsync(CancellationToken cancellationToken) => _compact(cancellationToken);
 
+    /// <summary>
+    /// Sees to it that nothing of an erased user comes back from a gateway that still has it on its disk for a Redis that was away. The
+    /// embedded store has at once whatever it accepts.
+    /// </summary>
+    /// <param name="user">The user.</param>
+    /// <param name="before">What began before is refused.</param>
+    /// <param name="ids">Further interactions that are refused.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="StoreUnavailableException">It cannot be seen to now.</exception>
+    public Task ForgetAsync(string user, DateTimeOffset before, IReadOnlyCollection<string> ids, CancellationToken cancellationToken) =>
+        Redis?.ForgetAsync(user, before, ids, cancellationToken) ?? Task.CompletedTask;
+
     /// <summary>Opens Redis when it is configured, else the embedded store in the data folder.</summary>
     /// <exception cref="StartRefusedException">The store cannot be opened.</exception>
     public static async Task<GatewayStore> OpenAsync(ServeOptions options, TimeProvider clock, ILoggerFactory loggers)

@@ -53,7 +53,7 @@ internal sealed class FeedbackLedger(IDocumentStore documents, IInteractionLog l
         {
             if (everything)
             {
-                changed = await RespondedAsync(cancellationToken);
+                changed = [.. (await RespondedAsync(cancellationToken)).Concat(_entries.Keys).Distinct(StringComparer.Ordinal)];
             }
 
             foreach (var responseId in changed)
@@ -83,6 +83,14 @@ internal sealed class FeedbackLedger(IDocumentStore documents, IInteractionLog l
 
     private async Task ReadAsync(string responseId, CancellationToken cancellationToken)
     {
+        var items = await feedback.ListAsync(responseId, cancellationToken);
+        if (items.Count == 0)
+        {
+            // Erased: nothing is kept of it here either, and it is not looked for again.
+            _entries.Remove(responseId);
+            return;
+        }
+
         if (await log.GetAsync(responseId, cancellationToken) is not { } interaction)
         {
             lock (_gate)
@@ -93,7 +101,7 @@ internal sealed class FeedbackLedger(IDocumentStore documents, IInteractionLog l
             return;
         }
 
-        _entries[responseId] = (interaction.Deployment, TargetPolicy.Decide(interaction, await feedback.ListAsync(responseId, cancellationToken)));
+        _entries[responseId] = (interaction.Deployment, TargetPolicy.Decide(interaction, items));
     }
 
     private async Task<string[]> RespondedAsync(CancellationToken cancellationToken)

@@ -21,15 +21,17 @@ internal sealed class UserErasure(
     private static readonly string[] RowFiles = ["rows.jsonl", "dataset.jsonl"];
 
     /// <summary>
-    /// 1 replies that have ended are on record; 2 the interactions are found, and with a response the whole conversation, whose later
-    /// turns repeat it; 3 the training jobs that used them are named
-    /// and finished ones lose the rows; 4 interactions and feedback are erased; 5 the store's disk is cleaned; 6 the report
-    /// is kept with an audit entry. A call that was cut short is simply repeated. Null when there is nothing of the user.
+    /// 1 replies that have ended are on record, and what other gateways still have on their way is refused from here on; 2 the
+    /// interactions are found, and with a response the whole conversation, whose later turns repeat it; 3 the training jobs that used
+    /// them are named and finished ones lose the rows; 4 interactions and feedback are erased, and turns that are not on record
+    /// are refused, too; 5 the store's disk is cleaned; 6 the report is kept with an audit entry. A call that was cut short is simply repeated. Null when there is nothing of the user.
     /// </summary>
     public async Task<ErasureReport?> EraseAsync(string user, string actor, CancellationToken cancellationToken)
     {
         // 1 Settle.
         await recorder.FlushAsync(cancellationToken);
+        var now = clock.GetUtcNow();
+        await erasure.ForgetAsync(user, now, [], cancellationToken);
 
         // 2 Find.
         var found = new List<Interaction>();
@@ -50,10 +52,10 @@ internal sealed class UserErasure(
             return null;
         }
 
-        await AddConversationsAsync(found, cancellationToken);
+        var turns = await AddConversationsAsync(found, cancellationToken);
 
         // 3 Lineage.
-        var ids = found.Select(interaction => interaction.Id).ToHashSet(StringComparer.Ordinal);
+        var ids = found.Select(interaction => interaction.Id).Concat(turns).ToHashSet(StringComparer.Ordinal);
         var touched = new List<TouchedJob>();
         await foreach (var (job, _) in jobs.ListAsync(cancellationToken))
         {
@@ -72,6 +74,13 @@ internal sealed class UserErasure(
             feedback += done.Feedback;
         }
 
+        foreach (var turn in turns)
+        {
+            feedback += await erasure.EraseAboutAsync(turn, cancellationToken);
+        }
+
+        await erasure.ForgetAsync(user, now, turns, cancellationToken);
+
         // 5 Clean.
         await erasure.CompactAsync(cancellationToken);
 
@@ -85,19 +94,29 @@ internal sealed class UserErasure(
             _ => Task.FromResult(new ControlDecision<ErasureReport>([write], report)), cancellationToken);
     }
 
-    private async Task AddConversationsAsync(List<Interaction> found, CancellationToken cancellationToken)
+    /// <summary>Adds the other turns of the user's conversations that are on record; returns the ids of all other turns.</summary>
+    private async Task<List<string>> AddConversationsAsync(List<Interaction> found, CancellationToken cancellationToken)
     {
+        var turns = new List<string>();
         var known = found.Select(interaction => interaction.Id).ToHashSet(StringComparer.Ordinal);
         foreach (var id in known.Where(id => id.StartsWith(ResponseIdSigner.Response, StringComparison.Ordinal)).ToList())
         {
             foreach (var turn in await responses.TreeAsync(id, cancellationToken))
             {
-                if (known.Add(turn) && await log.GetAsync(turn, cancellationToken) is { } interaction)
+                if (!known.Add(turn))
+                {
+                    continue;
+                }
+
+                turns.Add(turn);
+                if (await log.GetAsync(turn, cancellationToken) is { } interaction)
                 {
                     found.Add(interaction);
                 }
             }
         }
+
+        return turns;
     }
 
     /// <summary>Rows of the user in a run folder on this machine; those of a finished run are removed from its files.</summary>

@@ -22,6 +22,7 @@ internal sealed partial class ResponseForm(
     private ResponseState _state = new("in_progress");
     private int _cachedTokens;
     private bool _hasFinished;
+    private bool _couldNotKeep;
 
     /// <summary>Writes the response object.</summary>
     public ResponseWriter Writer { get; } = new(exchange, request);
@@ -82,6 +83,7 @@ internal sealed partial class ResponseForm(
         }
         catch (IOException failure)
         {
+            _couldNotKeep = true;
             LogNotKept(exchange.Id, failure.Message);
             return ApiError.StoreUnavailable();
         }
@@ -231,7 +233,8 @@ internal sealed partial class ResponseForm(
 
     private async Task KeepIfPossibleAsync()
     {
-        if (!request.Store)
+        // A store that was waited for once is not waited for again: the client is to hear of it.
+        if (!request.Store || _couldNotKeep)
         {
             return;
         }

@@ -67,6 +67,9 @@ internal sealed class PromptRenderer
         return error is null && prompt is not null && dialect is not null;
     }
 
+    /// <summary>The text that token ids stand for, with its special tokens.</summary>
+    public string TextOf(IReadOnlyList<int> ids) => _tokenizer.Decode([.. ids], skipSpecialTokens: false);
+
     private ChatRenderer? RendererFor(ChatCompletionRequest request)
     {
         if (request.ChatTemplate is not { } source)

@@ -40,7 +40,7 @@ public sealed class RecordKeepingTests
     {
         await using var gateway = await GatewayUnderTest.StartAsync();
         gateway.Worker.Chunks = ["a secret of ann"];
-        using var first = await gateway.ChatAsync(more: ""","user":"ann/1" """);
+        using var first = await gateway.ChatAsync(more: ""","user":"ann/1","store":true,"metadata":{"street":"where ann lives"}""");
         var id = (await GatewayUnderTest.ReadAsync(first)).GetProperty("id").GetString()!;
         using var comment = await gateway.PostAsync("/v1/feedback", $$"""{"response_id":"{{id}}","kind":"comment","value":"ann remarks"}""");
         await GatewayUnderTest.ReadAsync(comment);
@@ -63,6 +63,7 @@ public sealed class RecordKeepingTests
         Assert.DoesNotContain("secret of ann", disk, StringComparison.Ordinal);
         Assert.DoesNotContain("ann remarks", disk, StringComparison.Ordinal);
         Assert.DoesNotContain("ann/1", disk, StringComparison.Ordinal);
+        Assert.DoesNotContain("where ann lives", disk, StringComparison.Ordinal);
         Assert.Contains("what bob said", disk, StringComparison.Ordinal);
         var audit = await gateway.GetAsync("/v1/audit?limit=1");
         Assert.Equal("user.erase", audit.GetProperty("data")[0].GetProperty("action").GetString());

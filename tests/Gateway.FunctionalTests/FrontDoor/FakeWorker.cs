@@ -50,6 +50,9 @@ internal sealed class FakeWorker : IAsyncDisposable
     /// <summary>Requests for a single token: prompts that the front door wants read ahead.</summary>
     public ConcurrentQueue<JsonElement> Warmed { get; } = new();
 
+    /// <summary>Bodies of the requests for embeddings that it got.</summary>
+    public ConcurrentQueue<JsonElement> Embedded { get; } = new();
+
     /// <summary>Adapters it has, by name.</summary>
     public ConcurrentDictionary<string, string> Adapters { get; } = new(StringComparer.Ordinal);
 
@@ -72,6 +75,7 @@ internal sealed class FakeWorker : IAsyncDisposable
         app.MapPost("/v1/load_lora_adapter", worker.LoadAsync);
         app.MapPost("/v1/unload_lora_adapter", worker.UnloadAsync);
         app.MapPost("/v1/chat/completions", worker.ChatAsync);
+        app.MapPost("/v1/embeddings", worker.EmbedAsync);
         await app.StartAsync();
         worker.Address = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
         return worker;
@@ -102,6 +106,13 @@ internal sealed class FakeWorker : IAsyncDisposable
     {
         Adapters.TryRemove((await ReadAsync(context)).GetProperty("lora_name").GetString()!, out _);
         return Results.Text("Success: LoRA adapter removed successfully.");
+    }
+
+    private async Task EmbedAsync(HttpContext context)
+    {
+        Embedded.Enqueue(await ReadAsync(context));
+        context.Response.ContentType = "application/json";
+        await context.Response.WriteAsync("""{"object":"list","data":[{"object":"embedding","index":0,"embedding":[1]}],"model":"fake-base","usage":{"prompt_tokens":3,"total_tokens":3}}""");
     }
 
     private async Task ChatAsync(HttpContext context)

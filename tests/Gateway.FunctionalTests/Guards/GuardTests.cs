@@ -3,6 +3,7 @@ using System.Net;
 using System.Text.Json;
 using Gateway.Domain.Guards;
 using Gateway.FunctionalTests.FrontDoor;
+using Gateway.Model.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -113,6 +114,43 @@ public sealed class GuardTests
         await gateway.Worker.Cancelled.Task.WaitAsync(Token);
     }
 
+    [Theory]
+    [InlineData("\"What a SECRET\"")]
+    [InlineData("[\"fine\",\"What a SECRET\"]")]
+    [InlineData("IDS")]
+    [InlineData("[[5,6],IDS]")]
+    public async Task Blocked_inputs_of_embeddings_are_400_never_reach_a_worker_and_are_counted(string input)
+    {
+        await using var gateway = await StartAsync("""{"id":"embedded","kind":"words","words":["secret"],"stage":"input"}""");
+        using var response = await gateway.PostAsync("/v1/embeddings", $$"""{"model":"starter","input":{{WithIds(gateway, input, "What a SECRET")}}}""");
+        Assert.Equal("content_filter", await GatewayUnderTest.ErrorCodeAsync(response, 400));
+        Assert.Contains("\"param\":\"input\"", await response.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+        Assert.Empty(gateway.Worker.Embedded);
+        var metrics = await gateway.Client.GetStringAsync("/metrics", Token);
+        Assert.Contains("gateway_guard_verdicts_total{guard=\"embedded\",stage=\"input\",action=\"blocked\"}", metrics, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Redacted_inputs_of_embeddings_go_on_as_text_and_the_others_as_they_came()
+    {
+        await using var gateway = await StartAsync("""{"id":"pii","kind":"pii","action":"redact","stage":"input"}""");
+        var input = WithIds(gateway, """["I am ann@example.com","a hat",[5,6],IDS]""", "bob@example.com is me");
+        using var response = await gateway.PostAsync("/v1/embeddings", $$"""{"model":"starter","input":{{input}}}""");
+        await GatewayUnderTest.ReadAsync(response);
+        Assert.True(gateway.Worker.Embedded.TryDequeue(out var sent));
+        Assert.Equal("""["I am <PII>","a hat",[5,6],"<PII> is me"]""", sent.GetProperty("input").GetRawText().Replace("\\u003C", "<", StringComparison.Ordinal).Replace("\\u003E", ">", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Token_ids_hide_nothing_from_the_guards_of_text_completions()
+    {
+        var everywhere = new GuardPolicy { Rules = [new() { Id = "all", Kind = GuardKind.Words, Words = ["secret"], Stage = GuardStage.Input }] };
+        await using var gateway = await GatewayUnderTest.StartAsync(with: options => options with { Guards = everywhere });
+        using var response = await gateway.PostAsync("/v1/completions", $$"""{"model":"starter","prompt":{{WithIds(gateway, "IDS", "What a SECRET")}}}""");
+        Assert.Equal("content_filter", await GatewayUnderTest.ErrorCodeAsync(response, 400));
+        Assert.Equal("<BLOCKED by all>", (await gateway.SingleInteractionAsync()).GetProperty("messages")[0].GetProperty("content").GetString());
+    }
+
     [Fact]
     public async Task Guards_of_every_deployment_come_first()
     {
@@ -183,6 +221,10 @@ public sealed class GuardTests
         using var error = JsonDocument.Parse(await response.Content.ReadAsStringAsync(Token));
         Assert.Equal(param, error.RootElement.GetProperty("error").GetProperty("param").GetString());
     }
+
+    /// <summary>The input with the token ids of a text, in the tokenizer of the gateway's model, in place of IDS.</summary>
+    private static string WithIds(GatewayUnderTest gateway, string input, string text) =>
+        input.Replace("IDS", JsonSerializer.Serialize(Tokenizer.Load(gateway.Model.Path).Encode(text)), StringComparison.Ordinal);
 
     private static string Contract(string rules, string more = "") => "{\"name\":\"guarded\",\"content\":{\"guards\":{\"rules\":[" + rules + "]" + more + "}}}";
 

@@ -197,9 +197,9 @@ public sealed record ApiError(int Status, string Type, string Code, string Messa
     public static ApiError StoreUnavailable() =>
         new(503, Server, "store_unavailable", "The store cannot be written now, so the request was not served. Try again after the time in Retry-After.") { RetryAfterSeconds = 1 };
 
-    /// <summary>400: a guard does not let the messages through. It is not said which, or the guard could be probed.</summary>
-    public static ApiError ContentFiltered() =>
-        new(400, InvalidRequest, "content_filter", "The messages hold content that this deployment does not accept. Change them and try again.", "messages");
+    /// <summary>400: a guard does not let the messages, the prompt or the input through. It is not said which guard, or it could be probed.</summary>
+    public static ApiError ContentFiltered(string field) =>
+        new(400, InvalidRequest, "content_filter", $"The field '{field}' holds content that this deployment does not accept. Change it and try again.", field);
 
     /// <summary>503: the key's limits cannot be counted for all replicas, and its policy is to refuse then.</summary>
     public static ApiError LimitsUnavailable() =>

@@ -10,6 +10,7 @@ namespace Gateway.Storage.Redis;
 internal sealed class RedisInteractions : IAsyncDisposable
 {
     private const int ScriptRecords = 128;
+    private const int ScriptValues = 5;
     private const int ScriptBytes = 4 << 20;
     private const int PageSize = 256;
     private static readonly TimeSpan SpillAfter = TimeSpan.FromSeconds(1);
@@ -18,11 +19,13 @@ internal sealed class RedisInteractions : IAsyncDisposable
     private readonly RedisKeys keys;
     private readonly AppendQueue<Interaction> queue;
     private readonly SpillingWriter? spilling;
+    private readonly ILogger logger;
 
     public RedisInteractions(RedisConnection connection, RedisKeys keys, RedisStoreOptions options, TimeProvider clock, ILogger logger)
     {
         this.connection = connection;
         this.keys = keys;
+        this.logger = logger;
         spilling = options.SpillFolder is { } folder ? new SpillingWriter(WriteAsync, folder, SpillAfter, clock, logger) : null;
         queue = new AppendQueue<Interaction>(
             spilling is null ? group => WriteAsync(group, options.RetryFor) : spilling.WriteAsync, clock, logger);
@@ -100,6 +103,17 @@ internal sealed class RedisInteractions : IAsyncDisposable
         return erased;
     }
 
+    /// <summary>
+    /// Sends what this process has in its local file, so that it can be found; then nothing of the user that began before a time is
+    /// taken in any more, whichever process still has it on its way or on its disk, and neither are the interactions with the ids.
+    /// </summary>
+    public async Task ForgetAsync(string user, DateTimeOffset before, IReadOnlyCollection<string> ids, CancellationToken cancellationToken)
+    {
+        await (spilling?.DrainAsync() ?? Task.CompletedTask).ConfigureAwait(false);
+        RedisValue[] values = [RedisKeys.NameOf(user), before.ToUnixTimeMilliseconds(), .. ids.Select(id => (RedisValue)id)];
+        await connection.EvaluateAsync(RedisScripts.Forget, [keys.ErasedUsers, keys.InteractionIds], values, cancellationToken).ConfigureAwait(false);
+    }
+
     /// <summary>Writes what is queued.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -112,17 +126,22 @@ internal sealed class RedisInteractions : IAsyncDisposable
     {
         for (var i = 0; i < group.Count;)
         {
-            List<RedisKey> scriptKeys = [keys.Interactions, keys.InteractionIds, keys.InteractionCounter];
+            List<RedisKey> scriptKeys = [keys.Interactions, keys.InteractionIds, keys.InteractionCounter, keys.ErasedUsers];
             List<RedisValue> values = [];
-            for (var bytes = 0; i < group.Count && values.Count < 4 * ScriptRecords && bytes < ScriptBytes; i++)
+            for (var bytes = 0; i < group.Count && values.Count < ScriptValues * ScriptRecords && bytes < ScriptBytes; i++)
             {
                 var packed = PackedInteraction.Pack(group[i]);
                 scriptKeys.AddRange(keys.Listings(packed.Deployment, packed.User));
-                values.AddRange([packed.Id, packed.Flagged ? "1" : "0", packed.User is null ? "0" : "1", packed.Json]);
+                values.AddRange(
+                    [packed.Id, packed.Flagged ? "1" : "0", packed.User is null ? "" : RedisKeys.NameOf(packed.User), group[i].CreatedAt.ToUnixTimeMilliseconds(), packed.Json]);
                 bytes += packed.Json.Length;
             }
 
-            await connection.EvaluateAsync(RedisScripts.Append, [.. scriptKeys], [.. values], retryFor, CancellationToken.None).ConfigureAwait(false);
+            var refused = (int)await connection.EvaluateAsync(RedisScripts.Append, [.. scriptKeys], [.. values], retryFor, CancellationToken.None).ConfigureAwait(false);
+            if (refused > 0)
+            {
+                logger.LogInformation("{Count} interactions of users whose deletion came first were not taken in.", refused);
+            }
         }
     }
 

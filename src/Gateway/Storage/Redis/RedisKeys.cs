@@ -18,6 +18,12 @@ internal sealed class RedisKeys(string prefix)
     /// <summary>The newest sequence.</summary>
     public RedisKey InteractionCounter => tag + "interactions:counter";
 
+    /// <summary>
+    /// Hash from an end user, as <see cref="NameOf"/> says it, to the milliseconds since 1970 up to which the user's interactions were
+    /// deleted: one that begins before is not taken in any more.
+    /// </summary>
+    public RedisKey ErasedUsers => tag + "interactions:erased";
+
     /// <summary>Sorted set of the sequences with a flag.</summary>
     public RedisKey Flagged => tag + "interactions:flagged";
 
@@ -46,8 +52,10 @@ internal sealed class RedisKeys(string prefix)
     public RedisKey OfDeployment(string deployment) => $"{tag}interactions:of:{deployment}";
 
     /// <summary>Sorted set of the sequences of an end user, whom the key does not name.</summary>
-    public RedisKey OfUser(string user) =>
-        $"{tag}interactions:by:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(user)).AsSpan(0, 16))}";
+    public RedisKey OfUser(string user) => $"{tag}interactions:by:{NameOf(user)}";
+
+    /// <summary>What stands for an end user in keys: the beginning of a hash.</summary>
+    public static string NameOf(string user) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(user)).AsSpan(0, 16));
 
     /// <summary>The four sets that list an interaction, as the scripts expect them; nobody's set stays empty.</summary>
     public RedisKey[] Listings(string deployment, string? user) =>

@@ -34,26 +34,45 @@ internal static class RedisScripts
         """;
 
     /// <summary>
-    /// KEYS: stream, ids, counter, then per record the sets of its deployment, of all flagged, of the deployment's flagged
-    /// and of its user. ARGV per record: id, '1' when flagged, '1' with a user, json. A known id is skipped, so sending again
-    /// is harmless.
+    /// KEYS: stream, ids, counter, erased users, then per record the sets of its deployment, of all flagged, of the deployment's
+    /// flagged and of its user. ARGV per record: id, '1' when flagged, its user's name or '', when it began in milliseconds, json.
+    /// A known id is skipped, so sending again is harmless. Returns how many were refused because their user was erased since.
     /// </summary>
     public const string Append = """
-        for i = 1, #ARGV / 4 do
-          local id = ARGV[4 * i - 3]
-          if redis.call('HEXISTS', KEYS[2], id) == 0 then
+        local refused = 0
+        for i = 1, #ARGV / 5 do
+          local id, user = ARGV[5 * i - 4], ARGV[5 * i - 2]
+          local erased = user ~= '' and redis.call('HGET', KEYS[4], user)
+          if erased and tonumber(ARGV[5 * i - 1]) <= tonumber(erased) then
+            refused = refused + 1
+          elseif redis.call('HEXISTS', KEYS[2], id) == 0 then
             local sequence = string.format('%d', redis.call('INCR', KEYS[3]))
-            redis.call('XADD', KEYS[1], sequence .. '-0', 'json', ARGV[4 * i])
+            redis.call('XADD', KEYS[1], sequence .. '-0', 'json', ARGV[5 * i])
             redis.call('HSET', KEYS[2], id, sequence)
-            redis.call('ZADD', KEYS[4 * i], sequence, sequence)
-            if ARGV[4 * i - 2] == '1' then
-              redis.call('ZADD', KEYS[4 * i + 1], sequence, sequence)
+            redis.call('ZADD', KEYS[4 * i + 1], sequence, sequence)
+            if ARGV[5 * i - 3] == '1' then
               redis.call('ZADD', KEYS[4 * i + 2], sequence, sequence)
-            end
-            if ARGV[4 * i - 1] == '1' then
               redis.call('ZADD', KEYS[4 * i + 3], sequence, sequence)
             end
+            if user ~= '' then
+              redis.call('ZADD', KEYS[4 * i + 4], sequence, sequence)
+            end
           end
+        end
+        return refused
+        """;
+
+    /// <summary>
+    /// KEYS: erased users, ids. ARGV: a user's name, up to when its interactions are erased in milliseconds, then ids that are
+    /// not to be taken in any more: they become known, at a sequence that no entry has.
+    /// </summary>
+    public const string Forget = """
+        local known = redis.call('HGET', KEYS[1], ARGV[1])
+        if not known or tonumber(known) < tonumber(ARGV[2]) then
+          redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+        end
+        for i = 3, #ARGV do
+          redis.call('HSETNX', KEYS[2], ARGV[i], '0')
         end
         return 0
         """;

@@ -102,6 +102,14 @@ public sealed class RedisStore : IDocumentStore, IInteractionLog, IAsyncDisposab
     public ValueTask<int> EraseAsync(IReadOnlyList<Interaction> erased, CancellationToken cancellationToken) =>
         interactions.EraseAsync(erased, cancellationToken);
 
+    /// <summary>
+    /// Takes in nothing of a user any more that began before a time, whichever process still has it, and none of the interactions
+    /// with the ids. What this process had kept on its disk while the server was away is in the store when the task completes.
+    /// </summary>
+    /// <exception cref="StoreUnavailableException">The server is away, or has not got what this process kept for it yet.</exception>
+    public Task ForgetAsync(string user, DateTimeOffset before, IReadOnlyCollection<string> ids, CancellationToken cancellationToken) =>
+        interactions.ForgetAsync(user, before, ids, cancellationToken);
+
     /// <summary>Has the server rewrite its append-only file, so that what was deleted leaves its disk, too; it does so in the background.</summary>
     public Task CompactAsync(CancellationToken cancellationToken) => documents.CompactAsync(cancellationToken);
 

@@ -64,6 +64,16 @@ internal sealed class SpillingWriter : IAsyncDisposable
         }
     }
 
+    /// <summary>Sends what is in the file now.</summary>
+    /// <exception cref="StoreUnavailableException">Redis does not take it.</exception>
+    public async Task DrainAsync()
+    {
+        if (!await ReplayAsync().ConfigureAwait(false))
+        {
+            throw new StoreUnavailableException("interactions wait in a local file until Redis answers: try again then");
+        }
+    }
+
     /// <summary>Tries once more to send what is in the file; what is left stays there for the next start.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -84,7 +94,8 @@ internal sealed class SpillingWriter : IAsyncDisposable
         }
     }
 
-    private async Task ReplayAsync()
+    /// <summary>Sends what is in the file; false when something is left.</summary>
+    private async Task<bool> ReplayAsync()
     {
         for (var replayed = 0; ;)
         {
@@ -93,7 +104,7 @@ internal sealed class SpillingWriter : IAsyncDisposable
             {
                 if (spill.Count == 0)
                 {
-                    return;
+                    return true;
                 }
 
                 var oldest = spill.Peek(ReplayRecords);
@@ -108,7 +119,7 @@ internal sealed class SpillingWriter : IAsyncDisposable
             catch (IOException)
             {
                 // Not yet; whatever is in the file stays there.
-                return;
+                return false;
             }
             finally
             {
