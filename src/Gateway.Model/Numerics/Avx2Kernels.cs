@@ -11,6 +11,9 @@ internal sealed unsafe class Avx2Kernels : LaneKernels<Avx2Lanes>
 
     public override string Name => "avx2";
 
+    /// <summary>A quarter of the rows: processors without wider vectors have second-level caches of 256 or 512 KiB.</summary>
+    internal override int RowBlock => 132;
+
     internal override void Multiply(float* a, nint rowStride, nint depthStride, int rows, float* panels, nint panelStride, int depth, int width, float* c, nint ldc, bool accumulate) =>
         MultiplyPanels<SinglePanel>(a, rowStride, depthStride, rows, (byte*)panels, panelStride * sizeof(float), depth, width, c, ldc, accumulate);
 

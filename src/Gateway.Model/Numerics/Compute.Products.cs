@@ -15,7 +15,7 @@ public sealed unsafe partial class Compute
             return;
         }
 
-        ProductSplit split = ProductSplit.Choose(rows, b.Width, b.Depth, Threads);
+        ProductSplit split = ProductSplit.Choose(rows, b.Width, b.Depth, Threads, Kernels.RowBlock);
         var work = new ProductWork(Kernels, split, a, lda, rows, b.Data, b.PanelStride, b.Depth, b.Width, c, ldc, accumulate);
         _team.Run(split.Chunks, ref work);
     }
@@ -31,7 +31,7 @@ public sealed unsafe partial class Compute
             return;
         }
 
-        ProductSplit split = ProductSplit.Choose(rows, columns, depth, Threads);
+        ProductSplit split = ProductSplit.Choose(rows, columns, depth, Threads, Kernels.RowBlock);
         var work = new TransposedProductWork(Kernels, split, _private, a, lda, b, ldb, depth, rows, columns, c, ldc, accumulate);
         _team.Run(split.Chunks, ref work);
     }

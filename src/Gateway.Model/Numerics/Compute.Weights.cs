@@ -111,7 +111,7 @@ public sealed unsafe partial class Compute
 
     private ProductSplit Split(in Product product, long chunkWork) =>
         product.Quantized ? SplitQuantized(product, chunkWork)
-        : product.Rows > FewRows ? ProductSplit.Choose(product.Rows, product.Width, product.Depth, Threads)
+        : product.Rows > FewRows ? ProductSplit.Choose(product.Rows, product.Width, product.Depth, Threads, Kernels.RowBlock)
         : SplitFewRows(product);
 
     private ProductSplit SplitFewRows(in Product product)

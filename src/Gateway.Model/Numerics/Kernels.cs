@@ -31,6 +31,12 @@ public abstract unsafe class Kernels
     /// <summary>scalar, avx2 or avx512.</summary>
     public abstract string Name { get; }
 
+    /// <summary>
+    /// Most rows of a chunk of a product whose panels are not quantized: left side, panels and results of one pass over the
+    /// depth stay below 1 MiB, within the second-level cache of processors with wide vectors.
+    /// </summary>
+    internal virtual int RowBlock => 516;
+
     internal static Kernels Choose(string? name)
     {
         if (string.IsNullOrEmpty(name))

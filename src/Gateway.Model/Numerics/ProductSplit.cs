@@ -7,9 +7,8 @@ internal readonly record struct ProductSplit(int RowsPerChunk, int ColumnsPerChu
     public const int DepthBlock = 256;
 
     // With many rows a chunk is tall and narrow: weights that come from memory are waited for by the first tile of each
-    // pair of panels only, and the rows after it find them in the first-level cache. Left side, panels and results of one
-    // pass over the depth stay below 1 MiB, the second-level cache. Few rows take whole tiles of 64 columns instead.
-    private const int RowBlock = 516;
+    // pair of panels only, and the rows after it find them in the first-level cache. How tall, the second-level cache decides (Kernels.RowBlock). Few rows
+    // take whole tiles of 64 columns instead.
     private const int ColumnBlock = 96;
     private const int FewRows = 96;
     private const int ColumnBlockOfFewRows = 256;
@@ -18,7 +17,7 @@ internal readonly record struct ProductSplit(int RowsPerChunk, int ColumnsPerChu
     /// <summary>Products below this many multiply-adds cost less than waking the team.</summary>
     private const long Small = 64 * 1024;
 
-    public static ProductSplit Choose(int rows, int width, int depth, int threads)
+    public static ProductSplit Choose(int rows, int width, int depth, int threads, int rowBlock)
     {
         if ((long)rows * width * depth < Small)
         {
@@ -26,7 +25,7 @@ internal readonly record struct ProductSplit(int RowsPerChunk, int ColumnsPerChu
         }
 
         int columns = Math.Min(width, rows < FewRows ? ColumnBlockOfFewRows : ColumnBlock);
-        int rowsPerChunk = Math.Min(rows, RowBlock);
+        int rowsPerChunk = Math.Min(rows, rowBlock);
 
         // Few rows or narrow outputs: halve the chunks until every thread has several, for balance.
         while (threads > 1 && Create(rows, width, rowsPerChunk, columns).Chunks < 4 * threads)
