@@ -7,8 +7,8 @@ internal readonly record struct ProductSplit(int RowsPerChunk, int ColumnsPerChu
     public const int DepthBlock = 256;
 
     // With many rows a chunk is tall and narrow: weights that come from memory are waited for by the first tile of each
-    // pair of panels only, and the rows after it find them in the first-level cache. How tall, the second-level cache decides (Kernels.RowBlock). Few rows
-    // take whole tiles of 64 columns instead.
+    // pair of panels only, and the rows after it find them in the first-level cache. How tall, the
+    // second-level cache decides (Kernels.RowBlock). Few rows take whole tiles of 64 columns instead.
     private const int ColumnBlock = 96;
     private const int FewRows = 96;
     private const int ColumnBlockOfFewRows = 256;

@@ -49,12 +49,11 @@ internal sealed class ReplyRewriter(Exchange exchange)
 
         var start = output.Count;
         output.Write("data: "u8);
-        var body = output.Count;
         Write(chunk, guarded, output);
         output.Write("\n\n"u8);
         if (_choicesAt is { } at && OnlyText(chunk, choices) is { } text)
         {
-            _template.Learn(chunk, text, output.Written.Span[start..], choices, body - start + at, RecordOf(choices[0]));
+            _template.Learn(chunk, text, output.Written.Span[start..], choices, "data: "u8.Length + at, RecordOf(choices[0]));
         }
     }
 

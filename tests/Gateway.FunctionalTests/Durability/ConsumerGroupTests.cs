@@ -76,12 +76,10 @@ public sealed class ConsumerGroupTests : IDisposable
         Assert.All(await OwnPendingAsync(redis, "one"), entry => Assert.Null(entry.Json));
     }
 
-    private Task<GatewayUnderTest> StartAsync() => StartAsync(_redis);
-
-    private static async Task<GatewayUnderTest> StartAsync(RedisServer redis)
+    private async Task<GatewayUnderTest> StartAsync()
     {
-        await redis.StartAsync(Token);
-        return await GatewayUnderTest.StartAsync(with: options => options with { Redis = redis.Address });
+        await _redis.StartAsync(Token);
+        return await GatewayUnderTest.StartAsync(with: options => options with { Redis = _redis.Address });
     }
 
     private Task<ConnectionMultiplexer> ConnectAsync() => ConnectionMultiplexer.ConnectAsync(_redis.Address);
