@@ -3,10 +3,15 @@ using System.Runtime.InteropServices;
 
 namespace Gateway.Model.Network;
 
-/// <summary>A pinned array that only grows, so that steady-state steps allocate nothing; its pointer changes when it grows.</summary>
+/// <summary>
+/// A pinned array that only grows, and then to twice its size, so that steps allocate nothing while contexts grow; its pointer
+/// changes when it grows.
+/// </summary>
 internal sealed unsafe class PinnedBuffer<T>
     where T : unmanaged
 {
+    private const int Smallest = 64;
+
     private T[] _items = [];
 
     /// <summary>The first item; valid until the next <see cref="Reserve"/>.</summary>
@@ -17,7 +22,7 @@ internal sealed unsafe class PinnedBuffer<T>
     {
         if (_items.Length < count)
         {
-            _items = GC.AllocateUninitializedArray<T>(count, pinned: true);
+            _items = GC.AllocateUninitializedArray<T>(Math.Max(count, Math.Max(Smallest, 2 * _items.Length)), pinned: true);
         }
     }
 

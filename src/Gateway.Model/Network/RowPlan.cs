@@ -202,7 +202,7 @@ internal sealed unsafe class RowPlan(ModelConfig config)
         Reset(rows);
         _blocks.Reserve(blocks);
         _pagedRows.Reserve(rows);
-        _logitRows.Reserve(logitRows);
+        _logitRows.Reserve(rows);
         LogitRowCount = logitRows;
         return blocks;
     }

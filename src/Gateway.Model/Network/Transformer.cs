@@ -236,8 +236,10 @@ public sealed unsafe class Transformer : IDisposable
         }
 
         var width = Config.HiddenSize;
-        _headInput.Reserve(rows.Length, width);
-        _headNormed.Reserve(rows.Length, width);
+
+        // Room for every row: which of them want logits changes from step to step.
+        _headInput.Reserve(_plan.Rows, width);
+        _headNormed.Reserve(_plan.Rows, width);
         for (var i = 0; i < rows.Length; i++)
         {
             new ReadOnlySpan<float>(_stream.Data + ((long)rows[i] * width), width).CopyTo(new Span<float>(_headInput.Data + ((long)i * width), width));

@@ -152,4 +152,21 @@ public sealed class InvarianceTests
 
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
     }
+
+    [Fact]
+    public void Forward_MoreLogitsOfNoMoreRows_AllocatesNothing()
+    {
+        using var golden = new Golden("llama");
+        using var cache = new KvCache(golden.Model.Config, 1);
+        var tokens = golden.Ids("input_ids")[0].AsMemory(0, 7);
+        var logits = new float[7 * golden.Model.Config.VocabularySize];
+        SequenceSlice[] last = [new(tokens, 0, new[] { 0 }, null, LogitRows.Last)];
+        SequenceSlice[] all = [new(tokens, 0, new[] { 0 }, null, LogitRows.All)];
+        golden.Model.Forward(last, cache, logits);
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        golden.Model.Forward(all, cache, logits);
+
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
 }
