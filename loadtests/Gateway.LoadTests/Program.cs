@@ -2,10 +2,15 @@ using System.Globalization;
 using Gateway.LoadTests;
 using Gateway.LoadTests.FrontDoor;
 
-// The other side of a scenario, in a process of its own.
-if (args is ["instant-worker", var port])
+// The other sides of a scenario, in processes of their own.
+switch (args)
 {
-    InstantWorker.Run(int.Parse(port, CultureInfo.InvariantCulture));
+    case ["instant-worker", var port]:
+        InstantWorker.Run(Number(port));
+        break;
+    case ["bare-proxy", var port, var workerPort]:
+        BareProxy.Run(Number(port), Number(workerPort));
+        break;
 }
 
 // Long scenarios by name; `dotnet test` has the short version of each. "all" runs every one.
@@ -37,3 +42,5 @@ foreach (var scenario in chosen)
 }
 
 return 0;
+
+static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);

@@ -7,9 +7,9 @@ using Gateway.TestKit.Storage;
 namespace Gateway.LoadTests.FrontDoor;
 
 /// <summary>
-/// What the front door adds to a reply, with every record made durable: an instant worker, the gateway and the generator as
-/// three processes on one machine. Direct and through the gateway take turns, and the added latency of a turn is the difference
-/// of the quantiles.
+/// What the front door adds to a reply, with every record made durable: an instant worker, the gateway, YARP alone and the
+/// generator as processes on one machine. Direct, through YARP alone and through the gateway take turns, and the added latency
+/// of a turn is the difference of its quantile to the direct one.
 /// </summary>
 internal sealed class FrontDoorScenario(double seconds, int turns, double warmUp)
 {
@@ -33,77 +33,107 @@ internal sealed class FrontDoorScenario(double seconds, int turns, double warmUp
         using var data = TestData.CreateFolder();
         using var redis = useRedis ? new RedisServer() : null;
         await (redis?.StartAsync(cancellationToken) ?? Task.CompletedTask);
-        var workerPort = GatewayProcess.FreePort();
-        using var worker = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, [.. Own(), "instant-worker", $"{workerPort}"]))!;
+        var (workerPort, proxyPort) = (GatewayProcess.FreePort(), GatewayProcess.FreePort());
+        using var worker = Start("instant-worker", workerPort);
+        using var proxy = Start("bare-proxy", proxyPort, workerPort);
         try
         {
             string[] store = redis is null ? [] : ["--redis", redis.Address];
             using var gateway = await GatewayProcess.StartAsync(
                 data.Path, cancellationToken, ["--model", model.Path, "--worker", $"http://127.0.0.1:{workerPort}", .. store]);
             Console.WriteLine($"front-door: {(useRedis ? "Redis, fsync before every reply" : "embedded store")}; {Environment.ProcessorCount} cores; {turns} turns of {seconds} s each");
-            var port = gateway.Address.Port;
+            Side[] sides = [new("direct", workerPort, "instant"), new("bare YARP", proxyPort, "instant"), new("gateway", gateway.Address.Port, "starter")];
             foreach (var stream in (bool[])[false, true])
             {
                 if (parts.Contains(stream ? "stream" : "whole") || (parts.Contains("closed") && !stream))
                 {
                     // Until the compiler has seen the hot paths.
-                    LoadGenerator.Closed(port, LoadConnection.Request(port, "starter", stream), ClosedConnections, warmUp);
-                    LoadGenerator.Closed(workerPort, LoadConnection.Request(workerPort, "instant", stream), ClosedConnections, 1);
+                    foreach (var side in sides)
+                    {
+                        LoadGenerator.Closed(side.Port, side.Request(stream), ClosedConnections, warmUp);
+                    }
                 }
 
                 if (parts.Contains(stream ? "stream" : "whole"))
                 {
-                    CompareRates(workerPort, port, stream);
+                    CompareRates(sides, stream);
                 }
             }
 
             if (parts.Contains("closed"))
             {
-                var direct = LoadGenerator.Closed(workerPort, LoadConnection.Request(workerPort, "instant", stream: false), ClosedConnections, seconds);
-                var through = LoadGenerator.Closed(port, LoadConnection.Request(port, "starter", stream: false), ClosedConnections, seconds * 2);
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                    $"front-door: {ClosedConnections} connections: direct {direct.PerSecond:F0}/s, through {through.PerSecond:F0}/s (p50 {LoadResult.Quantile(through.Whole, 0.5):F2} ms, p99 {LoadResult.Quantile(through.Whole, 0.99):F2} ms)"));
+                CompareThroughput(sides);
             }
         }
         finally
         {
             worker.Kill();
+            proxy.Kill();
         }
     }
 
-    private void CompareRates(int workerPort, int port, bool stream)
+    private void CompareRates(Side[] sides, bool stream)
     {
         foreach (var rate in Rates)
         {
-            var (direct, through) = (new List<LoadResult>(), new List<LoadResult>());
-            for (var turn = 0; turn < turns; turn++)
-            {
-                direct.Add(LoadGenerator.Open(workerPort, LoadConnection.Request(workerPort, "instant", stream), rate, seconds));
-                through.Add(LoadGenerator.Open(port, LoadConnection.Request(port, "starter", stream), rate, seconds));
-            }
-
-            Report(stream ? $"{rate}/s, streamed, first byte" : $"{rate}/s, whole", direct, through, result => stream ? result.First : result.Whole);
+            var results = InTurns(sides, side => LoadGenerator.Open(side.Port, side.Request(stream), rate, seconds));
+            Report(stream ? $"{rate}/s, streamed, first byte" : $"{rate}/s, whole", sides, results, result => stream ? result.First : result.Whole);
             if (stream)
             {
-                Report($"{rate}/s, streamed, last byte", direct, through, result => result.Whole);
+                Report($"{rate}/s, streamed, last byte", sides, results, result => result.Whole);
             }
         }
     }
 
-    /// <summary>Medians over the turns of each turn's quantiles: a turn in which the host was busy elsewhere does not make the figure.</summary>
-    private static void Report(string what, List<LoadResult> direct, List<LoadResult> through, Func<LoadResult, double[]> values)
+    private void CompareThroughput(Side[] sides)
     {
-        var (near50, near99, far50, far99) = (Each(direct, 0.5), Each(direct, 0.99), Each(through, 0.5), Each(through, 0.99));
-        double[] added = [.. far99.Zip(near99, (far, near) => far - near).Order()];
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"front-door: {what}: direct p50 {Median(near50):F3} p99 {Median(near99):F3}, through p50 {Median(far50):F3} p99 {Median(far99):F3}, added p99 {Median(added):F3} ms ({added[0]:F3} to {added[^1]:F3})"));
-
-        double[] Each(List<LoadResult> turns, double quantile) => [.. turns.Select(turn => LoadResult.Quantile(values(turn), quantile))];
-
-        static double Median(double[] of) => LoadResult.Quantile([.. of.Order()], 0.5);
+        var results = InTurns(sides, side => LoadGenerator.Closed(side.Port, side.Request(stream: false), ClosedConnections, seconds));
+        Console.WriteLine($"front-door: {ClosedConnections} connections: " + string.Join(", ", sides.Select((side, i) => string.Create(
+            CultureInfo.InvariantCulture, $"{side.Name} {Median([.. results[i].Select(result => result.PerSecond)]):F0}/s"))));
     }
 
-    /// <summary>How this program is started again: by its own executable, or by dotnet and its assembly.</summary>
-    private static string[] Own() =>
-        Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? [typeof(FrontDoorScenario).Assembly.Location] : [];
+    /// <summary>One list of results for each side, measured in turns.</summary>
+    private List<LoadResult>[] InTurns(Side[] sides, Func<Side, LoadResult> measure)
+    {
+        List<LoadResult>[] results = [.. sides.Select(_ => new List<LoadResult>())];
+        for (var turn = 0; turn < turns; turn++)
+        {
+            for (var i = 0; i < sides.Length; i++)
+            {
+                results[i].Add(measure(sides[i]));
+            }
+        }
+
+        return results;
+    }
+
+    /// <summary>Medians over the turns of each turn's quantiles: a turn in which the host was busy elsewhere does not make the figure.</summary>
+    private static void Report(string what, Side[] sides, List<LoadResult>[] results, Func<LoadResult, double[]> values)
+    {
+        double[][] medians = [.. results.Select(turns => Each(turns, 0.5))];
+        double[][] slow = [.. results.Select(turns => Each(turns, 0.99))];
+        Console.WriteLine($"front-door: {what}: " + string.Join("; ", sides.Select((side, i) =>
+        {
+            double[] added = [.. slow[i].Zip(slow[0], (through, direct) => through - direct).Order()];
+            return string.Create(CultureInfo.InvariantCulture, $"{side.Name} p50 {Median(medians[i]):F2} p99 {Median(slow[i]):F2}")
+                + (i == 0 ? " ms" : string.Create(CultureInfo.InvariantCulture, $", added {Median(added):F2} ({added[0]:F2} to {added[^1]:F2})"));
+        })));
+
+        double[] Each(List<LoadResult> turns, double quantile) => [.. turns.Select(turn => LoadResult.Quantile(values(turn), quantile))];
+    }
+
+    private static double Median(double[] of) => LoadResult.Quantile([.. of.Order()], 0.5);
+
+    /// <summary>This program again, by its own executable or by dotnet and its assembly.</summary>
+    private static Process Start(string part, params int[] ports)
+    {
+        string[] own = Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? [typeof(FrontDoorScenario).Assembly.Location] : [];
+        return Process.Start(new ProcessStartInfo(Environment.ProcessPath!, [.. own, part, .. ports.Select(port => $"{port}")]))!;
+    }
+
+    /// <summary>Where requests go, and the model to ask for there.</summary>
+    private sealed record Side(string Name, int Port, string Model)
+    {
+        public byte[] Request(bool stream) => LoadConnection.Request(Port, Model, stream);
+    }
 }

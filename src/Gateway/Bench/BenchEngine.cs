@@ -37,7 +37,7 @@ internal sealed class BenchEngine : IDisposable
     public IReadOnlyList<string> Adapters { get; }
 
     /// <summary>Submits a greedy request without end tokens and with a prompt that never came before, so that no cached prefix serves it.</summary>
-    public StreamClock Start(int promptTokens, int maximumTokens, string? adapter = null) => Start(Prompt(promptTokens), maximumTokens, adapter);
+    public StreamClock Start(int promptTokens, int maximumTokens, string? adapter = null) => Start(NewPrompt(promptTokens), maximumTokens, adapter);
 
     /// <summary>Submits a greedy request without end tokens.</summary>
     public StreamClock Start(int[] prompt, int maximumTokens, string? adapter = null) => new(Engine, new GenerationRequest
@@ -47,17 +47,18 @@ internal sealed class BenchEngine : IDisposable
         Adapter = adapter is null ? null : _slots.Acquire(adapter),
     });
 
+    /// <summary>Random tokens, others at every call.</summary>
+    public int[] NewPrompt(int length)
+    {
+        var random = new float[length];
+        RandomCheckpoint.FillUniform(random, ++_prompts, bound: 1);
+        return [.. random.Select(value => (int)((value + 1) / 2 * (_vocabulary - 1)))];
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
         Engine.Dispose();
         _slots.Dispose();
-    }
-
-    private int[] Prompt(int length)
-    {
-        var random = new float[length];
-        RandomCheckpoint.FillUniform(random, ++_prompts, bound: 1);
-        return [.. random.Select(value => (int)((value + 1) / 2 * (_vocabulary - 1)))];
     }
 }

@@ -25,10 +25,10 @@ internal sealed record BenchRow(
     public static BenchRow Cost(BenchCase of, double value, string unit, double limit) => Of(of, value, unit, limit, limit / value);
 
     /// <summary>Writes the rows as a JSON array.</summary>
-    public static async Task WriteAsync(string path, IReadOnlyList<BenchRow> rows, CancellationToken cancellationToken)
+    public static async Task WriteAsync(string path, IReadOnlyList<BenchRow> rows)
     {
         await using var file = File.Create(path);
-        await JsonSerializer.SerializeAsync(file, rows, Json, cancellationToken);
+        await JsonSerializer.SerializeAsync(file, rows, Json);
     }
 
     // Measured limits vary by a few percent, so a figure compared with another run can come out just above it.

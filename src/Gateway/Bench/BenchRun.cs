@@ -20,7 +20,8 @@ internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
     /// <summary>
     /// Measures and returns the rows:
     /// 1. make the weights of each shape; 2. measure each weight format: loading, then serving, in alternating rounds together
-    /// with the machine's limits, with which they are compared; 3. measure training.
+    /// with the machine's limits, with which they are compared; 3. measure training. A run that is cancelled returns the rows
+    /// it has.
     /// </summary>
     /// <exception cref="ModelFormatException">The checkpoint cannot be measured.</exception>
     public async Task<IReadOnlyList<BenchRow>> RunAsync(CancellationToken cancellationToken)
@@ -62,12 +63,17 @@ internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
                 await AlternateAsync("machine", [], _ => [], cancellationToken).ConfigureAwait(false);
             }
 
-            return [.. MachineSeries.Rows(_machine).Concat(_rows).Where(row => IsWanted(row.Name))];
+        }
+        catch (OperationCanceledException) when (_rows.Count > 0)
+        {
+            // Minutes of measuring are not thrown away.
         }
         finally
         {
             Directory.Delete(work, recursive: true);
         }
+
+        return [.. MachineSeries.Rows(_machine).Concat(_rows).Where(row => IsWanted(row.Name))];
     }
 
     private async Task MeasureAsync(BenchShape shape, string folder, WeightFormat format, string work, Compute compute, CancellationToken cancellationToken)

@@ -21,12 +21,13 @@ internal sealed class ServingSeries : IDisposable
     /// <summary>Length of the prompts of the prefill row.</summary>
     public const int PrefillTokens = 256;
 
-    // A window of about a second, whatever the size of the model.
-    private const long LargeModel = 200_000_000;
-    private const int DecodedBySmall = 128;
-    private const int DecodedByLarge = 64;
+    // A measurement is as many windows as take this long, whatever the size of the model; their prompts are in the cache.
+    private const double LeastSeconds = 0.7;
+    private const int Window = 16;
+    private const int PromptTokens = Context - (Window / 2);
 
     private const int Prefills = 3;
+    private const int MostStreams = 16;
     private const int AdapterStreams = 8;
 
     // Streams that began a few steps earlier must not end before the last one has been measured.
@@ -34,9 +35,9 @@ internal sealed class ServingSeries : IDisposable
 
     private readonly BenchShape _shape;
     private readonly WeightFormat _format;
-    private readonly int _decoded;
     private readonly BenchEngine _plain;
     private readonly BenchEngine? _adapted;
+    private readonly int[][] _prompts;
     private readonly List<Series> _all = [];
     private readonly List<Func<Roofline, BenchRow>> _rows = [];
 
@@ -44,8 +45,8 @@ internal sealed class ServingSeries : IDisposable
     public ServingSeries(Transformer model, BenchShape shape, WeightFormat format, EngineOptions options, Func<string, bool> isWanted)
     {
         (_shape, _format) = (shape, format);
-        _decoded = shape.LayerWeights < LargeModel ? DecodedBySmall : DecodedByLarge;
         _plain = new BenchEngine(model, options, adapters: 0);
+        _prompts = [.. Enumerable.Range(0, MostStreams).Select(_ => _plain.NewPrompt(PromptTokens))];
         if (isWanted("prefill"))
         {
             AddPrefill();
@@ -53,7 +54,7 @@ internal sealed class ServingSeries : IDisposable
 
         if (isWanted("decode"))
         {
-            foreach (var streams in (int[])[1, 8, 16])
+            foreach (var streams in (int[])[1, 8, MostStreams])
             {
                 AddDecode(streams);
             }
@@ -82,22 +83,35 @@ internal sealed class ServingSeries : IDisposable
     /// <summary>Tokens per second of all streams together while all of them decode.</summary>
     private async Task<double> DecodeAsync(BenchEngine engine, int streams, IReadOnlyList<string>? adapters = null)
     {
+        var (tokens, seconds) = (0, 0.0);
+        while (seconds < LeastSeconds)
+        {
+            seconds += await WindowAsync(engine, streams, adapters).ConfigureAwait(false);
+            tokens += streams * Window;
+        }
+
+        return tokens / seconds;
+    }
+
+    /// <summary>Seconds in which every stream gets <see cref="Window"/> tokens.</summary>
+    private async Task<double> WindowAsync(BenchEngine engine, int streams, IReadOnlyList<string>? adapters)
+    {
         var replies = new StreamClock[streams];
         for (var i = 0; i < streams; i++)
         {
-            replies[i] = engine.Start(Context - (_decoded / 2), _decoded + SlackTokens, adapters?[i % adapters.Count]);
+            replies[i] = engine.Start(_prompts[i], Window + SlackTokens, adapters?[i % adapters.Count]);
         }
 
         // Prompts are served in order of arrival: when the last has its first token, all others have theirs.
         var last = replies[^1];
-        await last.ReadAsync(_decoded + 1).ConfigureAwait(false);
+        await last.ReadAsync(Window + 1).ConfigureAwait(false);
         var seconds = Stopwatch.GetElapsedTime(last.Times[0], last.Times[^1]).TotalSeconds;
         foreach (var reply in replies)
         {
             await reply.EndAsync().ConfigureAwait(false);
         }
 
-        return streams * _decoded / seconds;
+        return seconds;
     }
 
     /// <summary>Prompt tokens per second, from the request to the first token of the reply.</summary>

@@ -112,10 +112,10 @@ internal static class BenchCommand
             AnsiConsole.Write(BenchTable.Create(rows));
             if (json is not null)
             {
-                await BenchRow.WriteAsync(json, rows, cancellationToken);
+                await BenchRow.WriteAsync(json, rows);
             }
 
-            return 0;
+            return cancellationToken.IsCancellationRequested ? await Refusal.WriteAsync("the run was stopped: the rows above are those it had measured") : 0;
         }
         catch (Exception refusal) when (refusal is ModelFormatException or TokenizerException or InvalidDataException or FileNotFoundException)
         {
