@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -9,50 +8,37 @@ namespace Gateway.Model.Numerics;
 /// <content>The bandwidth of memory.</content>
 public static partial class MachineLimits
 {
-    /// <summary>A buffer for <see cref="MeasureRead"/> that no cache holds: 1 GiB.</summary>
-    public const long ReadBytes = 1L << 30;
-
     private const int ReadRuns = 5;
-    private const int HugePage = 2 << 20;
     private const int VectorsPerRound = 8;
 
     // Past the page that the loads are in: the hardware's own prefetcher stops at the end of a page.
     private const int PrefetchBytes = 4096;
 
     /// <summary>
-    /// Bytes per second that <paramref name="threads"/> threads read together from a buffer of <paramref name="bytes"/>
-    /// bytes: the best of five passes, each thread over one contiguous range.
+    /// Bytes per second that <paramref name="threads"/> threads read together from a buffer: the best of five passes, each
+    /// thread over one contiguous range.
     /// </summary>
     /// <remarks>
     /// Five passes rely on the hardware's prefetcher, which serves one thread best, and five ask for lines a page ahead, which
     /// serves several threads best; the better way counts.
-    /// The buffer is written before, so that every page exists, no two alike, so that nothing below can share them. It is
-    /// aligned to 2 MiB: where the kernel gives large pages to everybody, it gets them; it does not ask for them.
     /// </remarks>
-    public static unsafe double MeasureRead(int threads, long bytes = ReadBytes)
+    /// <exception cref="ArgumentOutOfRangeException">The buffer has less than 2 MiB for each thread.</exception>
+    public static unsafe double MeasureRead(int threads, ReadBuffer buffer)
     {
-        var perRange = bytes / threads / HugePage * HugePage;
-        ArgumentOutOfRangeException.ThrowIfLessThan(perRange, HugePage, nameof(bytes));
+        ArgumentNullException.ThrowIfNull(buffer);
+        var perRange = buffer.Bytes / threads / ReadBuffer.HugePage * ReadBuffer.HugePage;
+        ArgumentOutOfRangeException.ThrowIfLessThan(perRange, ReadBuffer.HugePage, nameof(buffer));
         using var team = new WorkerTeam(threads);
-        var buffer = (byte*)NativeMemory.AlignedAlloc((nuint)(perRange * threads), HugePage);
-        try
+        var best = double.MaxValue;
+        for (var run = 0; run < 2 * ReadRuns; run++)
         {
-            Write(buffer, perRange * threads);
-            var best = double.MaxValue;
-            for (var run = 0; run < 2 * ReadRuns; run++)
-            {
-                var work = new ReadWork(buffer, perRange, prefetch: run % 2 == 1 ? PrefetchBytes : 0);
-                var started = Stopwatch.GetTimestamp();
-                team.Run(threads, ref work);
-                best = Math.Min(best, Stopwatch.GetElapsedTime(started).TotalSeconds);
-            }
+            var work = new ReadWork(buffer.Data, perRange, prefetch: run % 2 == 1 ? PrefetchBytes : 0);
+            var started = Stopwatch.GetTimestamp();
+            team.Run(threads, ref work);
+            best = Math.Min(best, Stopwatch.GetElapsedTime(started).TotalSeconds);
+        }
 
-            return perRange * threads / best;
-        }
-        finally
-        {
-            NativeMemory.AlignedFree(buffer);
-        }
+        return perRange * threads / best;
     }
 
     private readonly unsafe struct ReadWork(byte* buffer, long perRange, int prefetch) : IChunkedWork
@@ -62,15 +48,6 @@ public static partial class MachineLimits
             var first = buffer + (chunk * perRange);
             var sum = Vector512.IsHardwareAccelerated ? Sum512(first, perRange, prefetch) : Sum256(first, perRange, prefetch);
             GC.KeepAlive(sum > 0 ? null : string.Empty);
-        }
-    }
-
-    [MethodImpl(Loop)]
-    private static unsafe void Write(byte* data, long bytes)
-    {
-        for (long offset = 0; offset < bytes; offset += sizeof(long))
-        {
-            *(long*)(data + offset) = offset;
         }
     }
 

@@ -10,10 +10,11 @@ namespace Gateway.Bench;
 /// <summary>A whole run: read <see cref="RunAsync"/> first. Everything it writes lies in one temporary folder, which it deletes.</summary>
 /// <param name="options">What to measure.</param>
 /// <param name="progress">Told before and after every measurement.</param>
-internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
+internal sealed class BenchRun(BenchOptions options, BenchProgress progress) : IDisposable
 {
     private const int CacheBlocks = 1024;
 
+    private readonly ReadBuffer _buffer = new();
     private readonly List<MachineSeries> _machine = [];
     private readonly List<BenchRow> _rows = [];
 
@@ -75,6 +76,9 @@ internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
 
         return [.. MachineSeries.Rows(_machine).Concat(_rows).Where(row => IsWanted(row.Name))];
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => _buffer.Dispose();
 
     private async Task MeasureAsync(BenchShape shape, string folder, WeightFormat format, string work, Compute compute, CancellationToken cancellationToken)
     {
@@ -143,7 +147,7 @@ internal sealed class BenchRun(BenchOptions options, BenchProgress progress)
     private async Task AlternateAsync(
         string stage, IReadOnlyList<Series> series, Func<Roofline, IEnumerable<BenchRow>> rows, CancellationToken cancellationToken)
     {
-        var machine = new MachineSeries(options.Threads);
+        var machine = new MachineSeries(options.Threads, _buffer);
         List<Series> all = [.. machine.All, .. series];
         progress.Begin(stage, all.Count * (BenchOptions.Rounds + 1));
         await Series.AlternateAsync(all, BenchOptions.Rounds, progress, cancellationToken).ConfigureAwait(false);

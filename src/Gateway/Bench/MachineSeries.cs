@@ -10,11 +10,11 @@ internal sealed class MachineSeries
     private readonly Series _read;
 
     /// <summary>Prepares the measurements on <paramref name="threads"/> threads.</summary>
-    public MachineSeries(int threads)
+    public MachineSeries(int threads, ReadBuffer buffer)
     {
         _fma = new("FMA peak", () => Task.FromResult(MachineLimits.MeasureFmaPeak(threads)));
         _int8 = new("int8 peak", () => Task.FromResult(MachineLimits.MeasureInt8Peak(threads)));
-        _read = new("memory read", () => Task.FromResult(MachineLimits.MeasureRead(threads)));
+        _read = new("memory read", () => Task.FromResult(MachineLimits.MeasureRead(threads, buffer)));
     }
 
     /// <summary>What to measure.</summary>

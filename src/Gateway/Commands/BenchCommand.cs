@@ -65,7 +65,14 @@ internal static class BenchCommand
                 };
                 if (!parsed.GetValue(quality))
                 {
-                    return RunAsync(progress => new BenchRun(options, progress).RunAsync(cancellationToken), parsed.GetValue(json), cancellationToken);
+                    return RunAsync(
+                        async progress =>
+                        {
+                            using var run = new BenchRun(options, progress);
+                            return await run.RunAsync(cancellationToken);
+                        },
+                        parsed.GetValue(json),
+                        cancellationToken);
                 }
 
                 var path = parsed.GetValue(text) ?? throw new ArgumentException("--quality needs a text: pass --text FILE");
