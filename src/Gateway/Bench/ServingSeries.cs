@@ -22,7 +22,7 @@ internal sealed class ServingSeries : IDisposable
     public const int PrefillTokens = 256;
 
     // A measurement is as many windows as take this long, whatever the size of the model; their prompts are in the cache.
-    private const double LeastSeconds = 1;
+    private const double LeastSeconds = 0.7;
     private const int Window = 16;
     private const int PromptTokens = Context - (Window / 2);
 
